@@ -16,7 +16,7 @@ from adapter_host.openapi.model import Place
 
 from .fetch import Fetcher, origin_of
 from .overlay import Overlay
-from .reading import Document, is_url, parse, read_document, read_file
+from .reading import Document, is_url, read_document
 from .warnings import WarningCollector, pointer
 
 MAX_VALUES: Final = 2_000_000
@@ -40,12 +40,12 @@ class ReferenceNotFollowedError(AdapterHostError):
 class Documents:
     """An OpenAPI document and the documents that it refers to.
 
-    Files must be in the folder of the first one, or in one of `folders`. URLs need `fetcher`, and references to them
-    must stay on the origin of the first one, if that is a URL, and on those of `fetcher`.
+    Files must be in the folder of the first one, or in one of `folders`. References to URLs must stay on the origin of
+    the first one, if that is a URL, and on those of `fetcher`.
     """
 
     warnings: WarningCollector
-    fetcher: Fetcher | None = None
+    fetcher: Fetcher = field(default_factory=Fetcher)
     folders: Sequence[Path] = ()
     overlays: Sequence[str] = ()
     """Files of overlays, which are applied to the first document in order."""
@@ -57,16 +57,18 @@ class Documents:
 
     def open(self, source: str) -> Cursor:
         """Return the root of the document at a path or URL; raise `ProblemsError`."""
-        if is_url(source):
-            name = source
-            self._read[name] = read_document(name, (self.fetcher or Fetcher()).fetch_first)
-        else:
-            name = str(Path(source))
+        if not is_url(source):
             self.folders = [_real_path(folder) for folder in (Path(source).parent, *self.folders)]
-            self._read[name] = parse(read_file(name), name)
+            source = str(Path(source))
+        document = read_document(source, self.fetcher.fetch_first)
         for overlay in self.overlays:
-            self._read[name] = Overlay.read(overlay).apply(self._read[name], self.warnings)
-        return Cursor(self, self._read[name], (), self._read[name].data)
+            document = Overlay.read(overlay).apply(document, self.warnings)
+        return self.add(document)
+
+    def add(self, document: Document) -> Cursor:
+        """Return the root of a document that has been read."""
+        self._read[document.name] = document
+        return Cursor(self, document, (), document.data)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -75,7 +77,7 @@ class Documents:
 
     def _document(self, name: str) -> Document:
         if name not in self._read:
-            self._read[name] = read_document(name, (self.fetcher or Fetcher()).fetch)
+            self._read[name] = read_document(name, self.fetcher.fetch)
         return self._read[name]
 
     def resolve(self, cursor: Cursor) -> Cursor | None:
@@ -140,7 +142,7 @@ class Documents:
         origin = origin_of(url)
         if origin is None:
             raise ValueError(url)
-        if self.fetcher is None or not self.fetcher.allows(url):
+        if not self.fetcher.allows(url):
             raise ReferenceNotFollowedError(f"{origin} is not an allowed host; add --allow-host")
         return url
 

@@ -73,10 +73,10 @@ class Document:
 
 def read_document(name: str, fetch: Callable[[str, int], bytes]) -> Document:
     """Return the document at a path, or at a URL with `fetch`; raise `ProblemsError`."""
-    return parse(_read_url(name, fetch) if is_url(name) else read_file(name), name)
+    return _parse(_read_url(name, fetch) if is_url(name) else _read_file(name), name)
 
 
-def read_file(name: str) -> bytes:
+def _read_file(name: str) -> bytes:
     """Return the content of a file; raise `ProblemsError`."""
     try:
         raw = read_regular_file(name, MAX_BYTES + 1)
@@ -95,7 +95,7 @@ def _read_url(url: str, fetch: Callable[[str, int], bytes]) -> bytes:
         raise _unreadable(url, str(error)) from error
 
 
-def parse(raw: bytes, name: str) -> Document:
+def _parse(raw: bytes, name: str) -> Document:
     """Parse JSON or YAML; raise `ProblemsError`."""
     if raw.lstrip()[:1] == b"{":
         try:
@@ -108,7 +108,7 @@ def parse(raw: bytes, name: str) -> Document:
 
 def read_yaml(name: str) -> Node:
     """Return the root of a file in YAML or JSON, with lines; raise `ProblemsError`."""
-    return _nodes(read_file(name), name)
+    return _nodes(_read_file(name), name)
 
 
 def _nodes(raw: bytes, name: str) -> Node:
