@@ -135,6 +135,14 @@ def test_other_commands(command: str, reason: str, capsys: pytest.CaptureFixture
     assert not Path("capability.yaml").exists()
 
 
+def test_reports_what_a_capability_cannot_express(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "--curl", "curl -X TRACE https://a.example.com/x"]) == 1
+    assert capsys.readouterr().err == (
+        "the curl command: warning: #/paths/~1x: TRACE is not supported; skipped\n"
+        "the curl command: no supported operation\n"
+    )
+
+
 def test_existing_file_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     Path("capability.yaml").write_text("mine")
     assert main(["init"]) == 2

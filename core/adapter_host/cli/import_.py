@@ -14,6 +14,7 @@ from adapter_host.document.messages import count_noun
 from adapter_host.document.source import Source
 from adapter_host.openapi import Documents, Fetcher, WarningCollector, is_url, origin_of, read_api, write_capability
 from adapter_host.openapi.model import Api
+from adapter_host.openapi.source.documents import Cursor
 from adapter_host.openapi.update.capability import make_record, update_capability
 from adapter_host.openapi.update.record import SUFFIX, Options, Record, record_path
 
@@ -107,13 +108,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace, choices: Options) -> Api:
-    warnings = WarningCollector()
     fetcher = Fetcher(frozenset(options.allow_host), allows_private=options.allow_private)
-    root = Documents(warnings, fetcher, options.reference_folder, choices.overlays).open(options.source)
+    documents = Documents(WarningCollector(), fetcher, options.reference_folder, choices.overlays)
+    return read_and_warn(documents.open(options.source), choices)
+
+
+def read_and_warn(root: Cursor, choices: Options) -> Api:
+    """Return the API of a document; print warnings for everything that a capability cannot express."""
     try:
         return read_api(root, only=choices.only, namespace=choices.namespace, security=choices.security)
     finally:
-        for problem in warnings.problems:
+        for problem in root.documents.warnings.problems:
             print(escape(str(problem)), file=sys.stderr)
 
 

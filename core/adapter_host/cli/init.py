@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
-from adapter_host.cli import UsageError
-from adapter_host.openapi.capability_writer import write_capability
-from adapter_host.openapi.importer import read_api
-from adapter_host.openapi.source.documents import Documents
-from adapter_host.openapi.source.fetch import Fetcher
-from adapter_host.openapi.source.warnings import WarningCollector
+from adapter_host.openapi import Documents, WarningCollector, write_capability
+from adapter_host.openapi.source.reading import Document
+from adapter_host.openapi.update.record import Options
 
 from .curl_command import openapi_of
 from .escapes import escape
 from .import_ import add_options as add_import_options
-from .import_ import namespace
+from .import_ import namespace, read_and_warn
 from .import_ import run as run_import
 from .output_file import check_output, write_output
 from .parser import Parser
@@ -120,16 +115,8 @@ def _import_options(options: argparse.Namespace) -> argparse.Namespace:
 
 def _write_request(command: str, options: argparse.Namespace) -> None:
     """Write the capability of the request of a curl command."""
-    document = openapi_of(command.strip())
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "curl.json"
-        source.write_text(json.dumps(document), encoding="utf-8")
-        warnings = WarningCollector()
-        root = Documents(warnings, Fetcher(frozenset())).open(str(source))
-        api = read_api(root, only=(), namespace=options.namespace, security=())
-    if not api.endpoints:
-        reasons = "; ".join(problem.message for problem in warnings.problems)
-        raise UsageError(f"the request of the curl command cannot be expressed: {reasons}")
+    document = Document("the curl command", openapi_of(command.strip()))
+    api = read_and_warn(Documents(WarningCollector()).add(document), Options(options.namespace))
     text = write_capability(api, "a curl command")
     write_output(re.sub(r"\A#.*", "# Made from a curl command.", text), options)
 
