@@ -6,17 +6,17 @@ Exit codes: 0 success (also with warnings); 1 a document has problems, or a plug
 
 from __future__ import annotations
 
-import argparse
 import errno
 import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 from adapter_host.errors import AdapterHostError, PluginError, ProblemsError
+from adapter_host.plugin.command import Command
 
 from .escapes import escape
 from .parser import Parser
@@ -118,41 +118,35 @@ def _root_parser() -> Parser:
     return parser
 
 
-def _build_parser(args: Sequence[str], commands: Mapping[str, _Command]) -> tuple[Parser, Mapping[str, Parser]]:
+def _build_parser(args: Sequence[str], commands: Mapping[str, Command]) -> tuple[Parser, Mapping[str, Parser]]:
     """Return the parser, with the options of the requested command, and the parsers of commands."""
     parser = _root_parser()
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     is_help = not {"-h", "--help"}.isdisjoint(args)
     if is_help:
         parser.epilog = _module("examples").epilog("")
-    for name, (summary, add_options, _) in commands.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary[:1].upper() + summary[1:] + ".")
+    for name, command in commands.items():
+        description = command.summary[:1].upper() + command.summary[1:] + "."
+        subparser = subparsers.add_parser(name, help=command.summary, description=description)
         if name in args[:1]:
-            add_options(subparser)
+            command.add_options(subparser)
             subparser.add_argument("--traceback", action="store_true", help="print the traceback of an error")
             subparser.epilog = _module("examples").epilog(name) if is_help else None
     return parser, subparsers.choices
 
 
-class _Command(NamedTuple):
-    summary: str
-    add_options: Callable[[Any], None]
-    run: Callable[[argparse.Namespace], int]
-
-
-def _commands(args: Sequence[str]) -> dict[str, _Command]:
+def _commands(args: Sequence[str]) -> dict[str, Command]:
     """Return the commands by name: those of the host, and if none of them is requested, those of plugins."""
     commands = {name: _own_command(name, summary) for name, summary in COMMANDS.items()}
     if args and args[0] not in (*COMMANDS, "--version", "--json"):
-        for name, command in _module("plugin_commands").plugin_commands(args, COMMANDS).items():
-            commands[name] = _Command(command.summary, command.add_options, command.run)
+        commands |= _module("plugin_commands").plugin_commands(args, COMMANDS)
     return commands
 
 
-def _own_command(name: str, summary: str) -> _Command:
+def _own_command(name: str, summary: str) -> Command:
     # Import only the requested command, to start fast.
-    return _Command(
-        summary, lambda parser: _module(name).add_options(parser), lambda options: int(_module(name).run(options))
+    return Command(
+        summary, lambda options: int(_module(name).run(options)), lambda parser: _module(name).add_options(parser)
     )
 
 
