@@ -47,7 +47,7 @@ def _setting(text: str) -> tuple[str, tuple[str, ...], str]:
 
 def build_plugins(options: argparse.Namespace) -> Plugins:
     """Return the installed plugins that the options allow, and those of files; raise `UsageError` or `PluginError`."""
-    config = read_config(options.config)[0] if options.config else HostConfig()
+    config = _config(options)
     denied = {*config.deny_plugins, *options.deny_plugin}
     allowed = {*(config.allow_plugins or ()), *options.allow_plugin}
     is_limited = config.allow_plugins is not None or bool(options.allow_plugin)
@@ -67,8 +67,11 @@ def build_plugins(options: argparse.Namespace) -> Plugins:
 
 def configured_state(options: argparse.Namespace) -> str:
     """Return the URL of the state store in the configuration file; that of the store in memory without one."""
-    config = read_config(options.config)[0] if options.config else HostConfig()
-    return config.state or "memory:"
+    return _config(options).state or "memory:"
+
+
+def _config(options: argparse.Namespace) -> HostConfig:
+    return read_config(options.config)[0] if options.config else HostConfig()
 
 
 def setting_values(options: argparse.Namespace) -> Mapping[str, SettingValues]:
