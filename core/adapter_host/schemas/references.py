@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 DEFS: Final = "$defs"
-
-_DEFS_POINTER: Final = f"#/{DEFS}/"
+DEFS_POINTER: Final = f"#/{DEFS}/"
 _MAX_DEPTH: Final = 100
 
 
@@ -52,14 +51,14 @@ def _named_types(schema: Mapping[str, Any]) -> frozenset[str]:
 def referenced(schema: Any, defs: Mapping[str, Any]) -> Any:
     """Return the schema that `$ref` names; None without one."""
     reference = schema.get("$ref") if isinstance(schema, Mapping) else None
-    if not isinstance(reference, str) or not reference.startswith(_DEFS_POINTER):
+    if not isinstance(reference, str) or not reference.startswith(DEFS_POINTER):
         return None
-    return defs.get(reference.removeprefix(_DEFS_POINTER))
+    return defs.get(reference.removeprefix(DEFS_POINTER))
 
 
 def reference_to(name: str) -> dict[str, Any]:
     """Return a reference to one of `$defs`."""
-    return {"$ref": f"{_DEFS_POINTER}{name}"}
+    return {"$ref": f"{DEFS_POINTER}{name}"}
 
 
 def hoist_defs(schemas: Iterable[dict[str, Any]]) -> dict[str, Any]:

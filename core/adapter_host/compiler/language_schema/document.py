@@ -13,8 +13,9 @@ from adapter_host.capability.step_specs import BUILTIN_STEPS, STEP_KEYS
 from adapter_host.document.dialects import KNOWN_VERSIONS
 from adapter_host.plugin.extension_key import ExtensionKey
 from adapter_host.plugin.manager import Plugins
+from adapter_host.schemas.references import DEFS, DEFS_POINTER, reference_to
 
-from .forms import PREFIX, Schema, add_forms, add_headers, reachable
+from .forms import Schema, add_forms, add_headers, reachable
 from .generator import STEP, LanguageSchemaGenerator
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -37,8 +38,8 @@ def language_schema(plugins: Plugins) -> Schema:
     references, generated = models_json_schema(
         [(model, "validation") for model in models], schema_generator=LanguageSchemaGenerator
     )
-    definitions: dict[str, Schema] = generated["$defs"]
-    names = {model: references[model, "validation"]["$ref"].removeprefix(PREFIX) for model in models}
+    definitions: dict[str, Schema] = generated[DEFS]
+    names = {model: references[model, "validation"]["$ref"].removeprefix(DEFS_POINTER) for model in models}
     types = {kind: {name: names[model] for name, model in found.items()} for kind, found in kinds.items()}
     add_forms(definitions)
     if "http" in types["consumes"]:
@@ -53,10 +54,10 @@ def language_schema(plugins: Plugins) -> Schema:
         "import": _import(),
         "consumer": _entry(_adapter(types["consumes"])),
         "exposer": _entry(_adapter(types["exposes"])),
-        "aggregate": _entry({"$ref": PREFIX + names[AggregateSpec]}),
-        "bind": _entry({"$ref": PREFIX + names[Bind]}),
+        "aggregate": _entry(reference_to(names[AggregateSpec])),
+        "bind": _entry(reference_to(names[Bind])),
     }
-    schema = {"$schema": DIALECT, **_document(names[Info]), "$defs": dict(sorted(definitions.items()))}
+    schema = {"$schema": DIALECT, **_document(names[Info]), DEFS: dict(sorted(definitions.items()))}
     return {key: _resolved_steps(value) for key, value in schema.items()}
 
 
@@ -74,7 +75,7 @@ def _add_extensions(
         for root in types[section].values():
             found = {root} if key.place == "consumed API" else _operations(definitions, root)
             for name in found:
-                definitions[name].setdefault("properties", {})[key.name] = {"$ref": PREFIX + names[key.model]}
+                definitions[name].setdefault("properties", {})[key.name] = reference_to(names[key.model])
 
 
 def _operations(definitions: Mapping[str, Schema], root: str) -> set[str]:
@@ -101,7 +102,7 @@ def _document(info: str) -> Schema:
         "properties": {
             "naftiko": {"description": "The version of the language.", **version},
             "ikanos": {"description": "The version of the language, instead of `naftiko`.", **version},
-            "info": {"anyOf": [{"$ref": PREFIX + info}, {"enum": [None, "", 0, False, []]}]},
+            "info": {"anyOf": [reference_to(info), {"enum": [None, "", 0, False, []]}]},
             "binds": sections["binds"],
             "externalRefs": {"type": ["array", "null"]},
             "x-schemas": {"description": "JSON Schemas by name.", "type": ["object", "null"]},
@@ -119,7 +120,7 @@ def _document(info: str) -> Schema:
 
 def _optional_list(section: str) -> Schema:
     name = {"binds": "bind", "consumes": "consumer", "aggregates": "aggregate", "exposes": "exposer"}[section]
-    entries = {"type": "array", "items": {"$ref": PREFIX + name}}
+    entries = {"type": "array", "items": reference_to(name)}
     if section != "aggregates":
         return {"anyOf": [entries, _OPTIONAL]}
     return {"anyOf": [entries, {"type": "object", "additionalProperties": {"type": "object"}}, _OPTIONAL]}
@@ -137,7 +138,7 @@ def _adapter(types: Mapping[str, str]) -> Schema:
 
 def _if_type(type_name: str, definition: str) -> Schema:
     condition = {"required": ["type"], "properties": {"type": {"const": type_name}}}
-    return {"if": condition, "then": {"$ref": PREFIX + definition}}
+    return {"if": condition, "then": reference_to(definition)}
 
 
 def _entry(schema: Schema) -> Schema:
@@ -147,7 +148,7 @@ def _entry(schema: Schema) -> Schema:
     untyped = {"anyOf": [{"not": {"required": ["type"]}}, *file_keys]}
     return {
         "if": {"type": "object", "required": ["import"], "not": {"anyOf": own_keys}, **untyped},
-        "then": {"$ref": f"{PREFIX}import"},
+        "then": reference_to("import"),
         "else": schema,
     }
 
@@ -164,10 +165,10 @@ def _import() -> Schema:
 
 def _step(types: Mapping[str, str]) -> Schema:
     """Return the schema of a step, whose type is known from its keys if it declares none."""
-    schema: Schema = {"$ref": PREFIX + types["call"]}
+    schema: Schema = reference_to(types["call"])
     for key, type_name in reversed(STEP_KEYS.items()):
         if type_name in types:
-            schema = {"if": {"required": [key]}, "then": {"$ref": PREFIX + types[type_name]}, "else": schema}
+            schema = {"if": {"required": [key]}, "then": reference_to(types[type_name]), "else": schema}
     typed = _adapter(types)
     del typed["required"]
     return {**typed, "if": {"required": ["type"]}, "else": schema}
@@ -176,6 +177,6 @@ def _step(types: Mapping[str, str]) -> Schema:
 def _resolved_steps(schema: Any) -> Any:
     if isinstance(schema, dict):
         if STEP in schema:
-            return {"$ref": f"{PREFIX}step"}
+            return reference_to("step")
         return {key: _resolved_steps(value) for key, value in schema.items()}
     return [_resolved_steps(item) for item in schema] if isinstance(schema, list) else schema

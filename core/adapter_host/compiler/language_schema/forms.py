@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-Schema = dict[str, Any]
+from adapter_host.schemas.references import DEFS_POINTER
 
-PREFIX: Final = "#/$defs/"
+Schema = dict[str, Any]
 
 _ALIASES: Final = {"label": "display", "targetName": "target", "functions": "flows", "authentication": "auth"}
 _API_KEY_ALIASES: Final = {"placement": "in", "key": "name"}
@@ -101,7 +101,7 @@ def references(schema: Any) -> Iterator[str]:
 
 def _referenced(schema: Schema) -> str | None:
     reference = schema.get("$ref")
-    return reference.removeprefix(PREFIX) if isinstance(reference, str) else None
+    return reference.removeprefix(DEFS_POINTER) if isinstance(reference, str) else None
 
 
 def _parts(schema: Schema) -> list[Schema]:
