@@ -23,9 +23,9 @@ from aiohttp import web
 
 from adapter_host import Host, attach
 from adapter_host.cli import main
-from adapter_host.cli.escapes import escape, to_json
-from adapter_host.cli.log_writer import LogWriter, Loss
-from adapter_host.cli.logging import _JsonLines, _Text
+from adapter_host.cli.output.escapes import escape, to_json
+from adapter_host.cli.output.log_writer import LogWriter, Loss
+from adapter_host.cli.output.logging import _JsonLines, _Text
 from tests.support.command import wait_for_file
 from tests.support.host_process import host_process
 from tests.support.raw_http import CLOSE, exchange, status_of

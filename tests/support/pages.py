@@ -23,8 +23,8 @@ from aiohttp import encode_basic_auth
 
 from adapter_host import Host, Settings
 from adapter_host.cli import main
+from adapter_host.cli.output.table import table
 from adapter_host.cli.serve import command as serve
-from adapter_host.cli.table import table
 from tests.support.paths import ROOT
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "plugins").glob("*/README.md")])

@@ -18,7 +18,7 @@ from typing import Any
 from adapter_host.errors import AdapterHostError, PluginError, ProblemsError
 from adapter_host.plugin.command import Command
 
-from .escapes import escape
+from .output.escapes import escape
 from .parser import Parser
 from .parser import UsageError as UsageError
 

@@ -21,9 +21,16 @@ from adapter_host.operation.callers import CallSite
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
 
-from .escapes import escape, to_json
-from .options import add_openapi_options, add_skip_option, add_upstream_options, build_settings, check_namespaces, pair
-from .plugin_options import add_plugin_options, build_plugins
+from .options.plugins import add_plugin_options, build_plugins
+from .options.shared import (
+    add_openapi_options,
+    add_skip_option,
+    add_upstream_options,
+    build_settings,
+    check_namespaces,
+    pair,
+)
+from .output.escapes import escape, to_json
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import Capability
 
-from .table import printable
+from .output.table import printable
 
 _FUNCTION_KEYS = ("name", "description", "tags", "semantics", "outputMediaType")
 _VERSION_KEYS = ("created", "modified", "version")

@@ -13,9 +13,9 @@ from adapter_host.errors import AdapterHostError, OperationError
 from adapter_host.host.discovery import Discovery
 from adapter_host.plugin.snapshots import Snapshot, SnapshotError, find_changes
 
-from .escapes import escape
-from .options import add_upstream_options, build_settings
-from .plugin_options import add_plugin_options, build_plugins
+from .options.plugins import add_plugin_options, build_plugins
+from .options.shared import add_upstream_options, build_settings
+from .output.escapes import escape
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -13,9 +13,9 @@ from adapter_host.host.host import Host
 from adapter_host.server.layout import plan_listeners
 from adapter_host.settings import Settings
 
-from .escapes import to_json
-from .output_file import add_output_options, check_output, write_output
-from .plugin_options import add_plugin_options, build_plugins, setting_values
+from .options.plugins import add_plugin_options, build_plugins, setting_values
+from .output.escapes import to_json
+from .output.output_file import add_output_options, check_output, write_output
 
 OPENAPI: Final = "openapi"
 

@@ -18,9 +18,9 @@ from adapter_host.openapi.source.documents import Cursor
 from adapter_host.openapi.update.capability import make_record, update_capability
 from adapter_host.openapi.update.record import SUFFIX, Options, Record, record_path
 
-from .escapes import escape
-from .options import add_overlay_option
-from .output_file import add_output_options, check_output, is_device, replace_file, write_output
+from .options.shared import add_overlay_option
+from .output.escapes import escape
+from .output.output_file import add_output_options, check_output, is_device, replace_file, write_output
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -13,11 +13,11 @@ from adapter_host.openapi.source.reading import Document
 from adapter_host.openapi.update.record import Options
 
 from .curl_command import openapi_of
-from .escapes import escape
 from .import_ import add_options as add_import_options
 from .import_ import namespace, read_and_warn
 from .import_ import run as run_import
-from .output_file import check_output, write_output
+from .output.escapes import escape
+from .output.output_file import check_output, write_output
 from .parser import Parser
 
 _TEMPLATE: Final = """\

@@ -13,9 +13,8 @@ from adapter_host.operation.operation import Operation
 from adapter_host.plugin.exposer import CatalogEntry
 
 from .describe import document_summary, summary_lines
-from .escapes import escape, to_json
-from .exposer_views import catalog_of
-from .options import (
+from .options.plugins import add_plugin_options, build_plugins
+from .options.shared import (
     add_format_option,
     add_openapi_options,
     add_skip_option,
@@ -23,8 +22,9 @@ from .options import (
     build_settings,
     check_namespaces,
 )
-from .plugin_options import add_plugin_options, build_plugins
-from .table import printable
+from .output.escapes import escape, to_json
+from .output.exposer_views import catalog_of
+from .output.table import printable
 from .tokens import find_tokenizer, tokens_lines, tokens_report, tool_costs
 
 

@@ -14,9 +14,9 @@ from adapter_host.settings import Settings
 from .clients.client_file import diff, read_file, replace_file
 from .clients.formats import CLIENTS, Client, Server
 from .clients.servers import http_servers, stdio_server
-from .escapes import escape
-from .options import pair
-from .plugin_options import add_plugin_options, build_plugins, setting_values
+from .options.plugins import add_plugin_options, build_plugins, setting_values
+from .options.shared import pair
+from .output.escapes import escape
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

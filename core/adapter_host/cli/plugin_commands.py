@@ -13,8 +13,8 @@ from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.origins import blame as blame
 from adapter_host.settings import Settings
 
+from .options.plugins import add_plugin_options, build_plugins, setting_values
 from .parser import Parser
-from .plugin_options import add_plugin_options, build_plugins, setting_values
 
 
 def plugin_commands(args: Sequence[str], own: Collection[str]) -> dict[str, Command]:

@@ -14,8 +14,8 @@ from adapter_host.cli import UsageError
 from adapter_host.document.messages import did_you_mean
 from adapter_host.plugin.manager import PluginInfo, Plugins
 
-from .escapes import to_json
-from .table import printable, table
+from .output.escapes import to_json
+from .output.table import printable, table
 
 _KINDS: Final = {
     "exposes": "exposers",

@@ -12,12 +12,12 @@ from typing import Any, Final
 from adapter_host.plugin.api_version import API_VERSION
 from adapter_host.plugin.manager import PluginInfo
 
-from .escapes import escape, to_json
-from .options import add_format_option
+from .options.plugins import add_plugin_options, build_plugins
+from .options.shared import add_format_option
+from .output.escapes import escape, to_json
+from .output.table import table
 from .plugin_details import describe_type, find_type, type_lines
-from .plugin_options import add_plugin_options, build_plugins
 from .scaffold import KINDS, write_plugin
-from .table import table
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

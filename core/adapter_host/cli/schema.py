@@ -7,9 +7,9 @@ import argparse
 from adapter_host.cli import print_error
 from adapter_host.compiler.language_schema.document import language_schema
 
-from .escapes import to_json
-from .output_file import add_output_options, check_output, write_output
-from .plugin_options import add_plugin_options, build_plugins
+from .options.plugins import add_plugin_options, build_plugins
+from .output.escapes import to_json
+from .output.output_file import add_output_options, check_output, write_output
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

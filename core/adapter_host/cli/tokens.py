@@ -16,8 +16,8 @@ from adapter_host.errors import Problem
 from adapter_host.json_nesting import encode_json
 from adapter_host.plugin.exposer import CatalogEntry, Exposer
 
-from .exposer_views import catalog_of, safe_catalog
-from .table import table
+from .output.exposer_views import catalog_of, safe_catalog
+from .output.table import table
 
 MOST: Final = 20_000
 """Tokens of an exposer's tools above which `serve` warns."""

@@ -16,9 +16,9 @@ from adapter_host.plugin.manager import Plugins
 from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
 
-from .escapes import escape, to_json
-from .options import add_format_option, add_openapi_options, add_port_options, base_uri_pair, check_namespaces
-from .plugin_options import add_plugin_options, build_plugins, setting_values
+from .options.plugins import add_plugin_options, build_plugins, setting_values
+from .options.shared import add_format_option, add_openapi_options, add_port_options, base_uri_pair, check_namespaces
+from .output.escapes import escape, to_json
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

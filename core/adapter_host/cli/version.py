@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
-from .escapes import to_json
+from .output.escapes import to_json
 
 
 def print_version(*, as_json: bool) -> int:

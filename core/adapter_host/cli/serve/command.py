@@ -20,10 +20,10 @@ from typing import Any
 from adapter_host.cli import GC_WHILE_SERVING, UsageError
 from adapter_host.cli.clients.formats import CLIENTS
 from adapter_host.cli.clients.servers import client_entries, http_servers, stdio_server
-from adapter_host.cli.escapes import escape
-from adapter_host.cli.logging import Log
-from adapter_host.cli.options import build_settings, check_namespaces
-from adapter_host.cli.plugin_options import build_plugins, configured_state
+from adapter_host.cli.options.plugins import build_plugins, configured_state
+from adapter_host.cli.options.shared import build_settings, check_namespaces
+from adapter_host.cli.output.escapes import escape
+from adapter_host.cli.output.logging import Log
 from adapter_host.cli.tokens import expensive_exposers
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import ProblemsError, StartError

@@ -6,8 +6,8 @@ import argparse
 
 from adapter_host.capability.media_types import parse_size
 from adapter_host.cli.clients.formats import CLIENTS
-from adapter_host.cli.logging import BUFFER, LEVELS
-from adapter_host.cli.options import (
+from adapter_host.cli.options.plugins import add_plugin_options
+from adapter_host.cli.options.shared import (
     add_openapi_options,
     add_port_options,
     add_skip_option,
@@ -16,7 +16,7 @@ from adapter_host.cli.options import (
     public_url_pair,
     seconds,
 )
-from adapter_host.cli.plugin_options import add_plugin_options
+from adapter_host.cli.output.logging import BUFFER, LEVELS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

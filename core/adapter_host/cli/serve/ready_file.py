@@ -10,9 +10,9 @@ from pathlib import Path
 
 import orjson
 
-from adapter_host.cli.escapes import escape
-from adapter_host.cli.exposer_views import safe_catalog, safe_usage
-from adapter_host.cli.table import table
+from adapter_host.cli.output.escapes import escape
+from adapter_host.cli.output.exposer_views import safe_catalog, safe_usage
+from adapter_host.cli.output.table import table
 from adapter_host.errors import StartError
 from adapter_host.host.status import ExposerStatus
 

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from adapter_host.cli.options import read_environment
+from adapter_host.cli.options.shared import read_environment
 from adapter_host.host.host import Host
 from adapter_host.host.reloads import Reloader, log_failed_reload
 from adapter_host.host.status import ExposerStatus

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapter_host.cli import print_error
-from adapter_host.cli.logging import Log
+from adapter_host.cli.output.logging import Log
 from adapter_host.errors import AdapterHostError, StartError
 from adapter_host.host.host import Host
 from adapter_host.host.reloads import log_failed_reload

@@ -16,7 +16,7 @@ from adapter_host.cli import UsageError
 from adapter_host.compiler.plan import Plan
 from adapter_host.settings import Settings
 
-from .plugin_options import setting_values
+from .plugins import setting_values
 
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://.", re.IGNORECASE)
 

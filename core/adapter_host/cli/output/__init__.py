@@ -1,0 +1,1 @@
+"""Output of commands: escaped text, tables, the output file, the log."""
