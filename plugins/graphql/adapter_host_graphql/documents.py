@@ -39,10 +39,9 @@ _SHORT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A valid document, and the number of its tokens."""
+    """A valid document."""
 
     ast: DocumentNode
-    tokens: int
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation with a name, or the only one; None if there is none."""
@@ -107,10 +106,10 @@ class Documents:
     def _store(self, key: str, document: Document) -> None:
         replaced = self._cached.pop(key, None)
         self._cached[key] = document
-        self._cached_tokens += document.tokens - (0 if replaced is None else replaced.tokens)
+        self._cached_tokens += document.ast.token_count - (0 if replaced is None else replaced.ast.token_count)
         while len(self._cached) > MAX_CACHED or self._cached_tokens > MAX_CACHED_TOKENS:
             _, oldest = self._cached.popitem(last=False)
-            self._cached_tokens -= oldest.tokens
+            self._cached_tokens -= oldest.ast.token_count
 
     def compile(self, text: str) -> Document:
         """Parse and validate a document; raise `RequestError` with all mistakes."""
@@ -129,7 +128,7 @@ class Documents:
         )
         if errors:
             raise self.request_error(errors, document, VALIDATION_FAILED)
-        return Document(document, document.token_count)
+        return Document(document)
 
     def request_error(self, errors: list[GraphQLError], document: DocumentNode, code: str) -> RequestError:
         """Return the error of a request with the inputs that its errors are about."""

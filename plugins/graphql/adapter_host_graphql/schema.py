@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from graphql import (
     GraphQLArgument,
@@ -37,9 +37,6 @@ from .shapes import DEFS
 from .types import Types
 
 log = logging.getLogger("adapter_host.graphql")
-
-PARAMETER: Final = "parameter"
-"""The extension of an argument with the name of its input."""
 
 Resolver = Callable[..., Awaitable[Any]]
 
