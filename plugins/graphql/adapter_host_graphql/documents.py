@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from graphql import (
     DocumentNode,
@@ -22,7 +22,7 @@ from graphql import (
 from adapter_host import DaemonThreads
 
 from .config import GraphqlConfig
-from .errors import PARSE_FAILED, VALIDATION_FAILED, RequestError, format_error
+from .errors import PARSE_FAILED, VALIDATION_FAILED, RequestError
 from .limits import exceeded_limits
 from .parameters import find_parameters, parameter_of
 
@@ -133,13 +133,9 @@ class Documents:
     def request_error(self, errors: list[GraphQLError], document: DocumentNode, code: str) -> RequestError:
         """Return the error of a request with the inputs that its errors are about."""
         found = find_parameters(errors, document, self.schema)
-        request_error = RequestError(*errors, code=code)
-        request_error.errors = [_with_parameter(error, code, found) for error in errors]
-        return request_error
-
-
-def _with_parameter(error: GraphQLError, code: str, found: dict[int, str]) -> dict[str, Any]:
-    return format_error(error, code, **parameter_of(error, found))
+        for error in errors:
+            error.extensions = {**(error.extensions or {}), **parameter_of(error, found)}
+        return RequestError(*errors, code=code)
 
 
 def _hash(text: str) -> str:

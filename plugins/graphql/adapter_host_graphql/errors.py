@@ -35,12 +35,13 @@ PARSE_FAILED: Final = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED: Final = "GRAPHQL_VALIDATION_FAILED"
 BAD_REQUEST: Final = "BAD_REQUEST"
 BAD_USER_INPUT: Final = "BAD_USER_INPUT"
+INTERNAL: Final = "INTERNAL_SERVER_ERROR"
 
 _CODES: Final = {
     ArgumentError: BAD_USER_INPUT,
     RefusedError: "FORBIDDEN",
     NotFoundError: "NOT_FOUND",
-    InternalError: "INTERNAL_SERVER_ERROR",
+    InternalError: INTERNAL,
     UnavailableError: "UNAVAILABLE",
     UpstreamUnreachableError: "UPSTREAM_UNREACHABLE",
     UpstreamDisconnectedError: "UPSTREAM_DISCONNECTED",
@@ -91,7 +92,7 @@ def format_field_error(error: GraphQLError, called: Collection[str | int]) -> di
     # The result does not have the declared type.
     if cause is not None and not isinstance(cause, GraphQLError | TypeError):
         log.error("unexpected error of a field", exc_info=cause)
-        return format_error(GraphQLError("unexpected error", error.nodes, path=error.path), _CODES[InternalError])
+        return format_error(GraphQLError("unexpected error", error.nodes, path=error.path), INTERNAL)
     return format_error(error, _CODES[UpstreamInvalidError])
 
 

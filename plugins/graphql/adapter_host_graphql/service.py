@@ -20,7 +20,7 @@ from adapter_host import (
 )
 
 from .documents import Document, Documents
-from .errors import BAD_USER_INPUT, RequestError, code_of, format_field_error
+from .errors import BAD_USER_INPUT, INTERNAL, RequestError, code_of, format_field_error
 from .requests import GRAPHQL_RESPONSE, JSON, read_request, response_type
 
 log = logging.getLogger("adapter_host.graphql")
@@ -76,9 +76,8 @@ class Service:
         except Exception:  # an error of one request must not affect others, and its text is internal
             request_id = current_call().request_id
             log.exception("request %s: unexpected error", request_id)
-            failure = RequestError(GraphQLError("unexpected error"), status=500)
-            failure.errors[0]["extensions"] = {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}
-            return _error_response(failure, media_type or JSON)
+            failure = GraphQLError("unexpected error", extensions={"requestId": request_id})
+            return _error_response(RequestError(failure, status=500, code=INTERNAL), media_type or JSON)
 
     async def _execute(self, request: web.Request, media_type: str) -> web.Response:
         read = await read_request(request, self._body_limit)
