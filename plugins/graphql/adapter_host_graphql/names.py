@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Final
 
 _LEGAL: Final = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
@@ -27,20 +27,20 @@ def type_name(*parts: str) -> str:
     return "".join(name[0].upper() + name[1:] for name in names)
 
 
-def unique_name(name: str, used: Iterable[str]) -> str:
+def unique_name(name: str, used: Set[str]) -> str:
     """Return the name, with a number where it is used."""
-    taken, number, candidate = frozenset(used), 2, name
-    while candidate in taken:
+    number, candidate = 2, name
+    while candidate in used:
         candidate, number = f"{name}_{number}", number + 1
     return candidate
 
 
 def legal_names(texts: Iterable[str], default: str = "field") -> dict[str, str]:
     """Return a unique legal name for each text; names that are legal already stay as they are."""
-    originals = list(dict.fromkeys(texts))
-    legal = {text for text in originals if _LEGAL.fullmatch(text)}
-    names: dict[str, str] = {}
-    for text in originals:
-        taken = {*legal, *names.values()} - ({text} if text in legal else set())
-        names[text] = unique_name(legal_name(text, default), taken)
+    names = {text: text for text in texts}
+    used = {text for text in names if _LEGAL.fullmatch(text)}
+    for text in names:
+        if text not in used:
+            names[text] = unique_name(legal_name(text, default), used)
+            used.add(names[text])
     return names
