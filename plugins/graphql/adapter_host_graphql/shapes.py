@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -41,8 +41,7 @@ class Shape:
     @property
     def values(self) -> tuple[Any, ...]:
         """The allowed values, without null."""
-        found = [self.schema["const"]] if "const" in self.schema else self.schema.get("enum", ())
-        return tuple(value for value in found if value is not None)
+        return tuple(value for value in declared_values(self.schema) if value is not None)
 
 
 def read_shape(schema: Any, defs: Defs) -> Shape:
@@ -65,6 +64,11 @@ def _read(schema: Any, defs: Defs, depth: int) -> Shape:
         merged = _merge(merged, _restored(shape))
         name = name or (shape.name if is_only_annotated else None)
     return _split_null(merged, name, nullable and bool(parts), defs, depth)
+
+
+def declared_values(schema: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the values that `const` or `enum` allows, with null; nothing without either."""
+    return [schema["const"]] if "const" in schema else schema.get("enum") or ()
 
 
 def referenced_name(schema: Mapping[str, Any]) -> str | None:
@@ -125,8 +129,7 @@ def _is_null(schema: Any) -> bool:
 
 
 def _implied_types(schema: Mapping[str, Any]) -> frozenset[str]:
-    values = [schema["const"]] if "const" in schema else schema.get("enum") or ()
-    found = {_type_of(value) for value in values if value is not None}
+    found = {_type_of(value) for value in declared_values(schema) if value is not None}
     if not found:
         found = {name for key, name in (("properties", "object"), ("items", "array")) if key in schema}
     return frozenset(found)

@@ -28,7 +28,7 @@ from graphql import (
 
 from .names import legal_names, type_name, unique_name
 from .scalars import DECIMAL, JSON, LONG
-from .shapes import Defs, Shape, read_shape
+from .shapes import Defs, Shape, declared_values, read_shape
 from .unions import Discriminator, find_discriminator
 
 _INT: Final = range(-(2**31), 2**31)
@@ -201,7 +201,7 @@ def _leads_to(schema: Any, name: str | None, defs: Defs, seen: frozenset[str] = 
 
 def _fits_int(schema: Mapping[str, Any]) -> bool:
     """Return whether every value fits the 32 bits of `Int`."""
-    values = [schema["const"]] if "const" in schema else schema.get("enum") or ()
+    values = declared_values(schema)
     bounds = [
         schema.get("minimum", schema.get("exclusiveMinimum")),
         schema.get("maximum", schema.get("exclusiveMaximum")),
