@@ -173,11 +173,8 @@ class Agent:
         queue, end = task.listen()
         try:
             yield {"task": task.as_data(history_length)}
-            is_interrupted = task.is_interrupted and queue.empty()
-            while not is_interrupted:
-                event = await queue.get()
-                yield event
-                is_interrupted = task.is_interrupted and queue.empty()
+            while not (task.is_interrupted and queue.empty()):
+                yield await queue.get()
         finally:
             end()
 
