@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from socket import socket
 from typing import Any
 
 import orjson
@@ -324,27 +323,16 @@ async def test_card_behind_a_proxy(serve: Serve) -> None:
     assert {each["url"] for each in card["supportedInterfaces"]} == {"https://agents.example.com/museum/a2a"}
 
 
-async def test_card_is_at_the_origin(document: Document) -> None:
+async def test_card_is_at_the_origin(document: Document, unused_tcp_port: int) -> None:
     made = document(READ)
     other = {"type": "rest", "namespace": "other", "port": 0, "resources": []}
     other["resources"] = [{"path": "/x", "operations": [{"method": "GET", "outputParameters": [{"value": "x"}]}]}]
     made["capability"]["exposes"].append(other)
     async with (
-        running(made, ports={"front": (port := free_port()), "other": port}) as served,
+        running(made, ports=dict.fromkeys(("front", "other"), unused_tcp_port)) as served,
         ClientSession() as session,
     ):
-        assert served.url("front") == f"http://127.0.0.1:{port}/front/a2a"
-        async with session.get(f"http://127.0.0.1:{port}{CARD_PATH}") as response:
+        assert served.url("front") == (url := f"http://127.0.0.1:{unused_tcp_port}/front/a2a")
+        async with session.get(f"http://127.0.0.1:{unused_tcp_port}{CARD_PATH}") as response:
             card = await response.json()
-    assert {each["url"] for each in card["supportedInterfaces"]} == {served_url(port)}
-
-
-def served_url(port: int) -> str:
-    return f"http://127.0.0.1:{port}/front/a2a"
-
-
-def free_port() -> int:
-    with socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+    assert {each["url"] for each in card["supportedInterfaces"]} == {url}
