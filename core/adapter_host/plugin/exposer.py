@@ -142,6 +142,12 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
     It is that of `--public-url` behind a reverse proxy, else that of the listener.
     """
 
+    @property
+    def declared_public_url(self) -> str | None:
+        """The URL for clients if it is that of `--public-url`, else None."""
+        is_declared = not {"", self.config.namespace}.isdisjoint(self.context.settings.public_urls)
+        return self.public_url if is_declared else None
+
     @abstractmethod
     def build_app(self) -> web.Application:
         """Return the application, with paths from the root; called once per start, before a socket is open."""

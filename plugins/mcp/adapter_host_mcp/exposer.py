@@ -147,8 +147,7 @@ class McpExposer(HttpExposer[McpConfig]):
 
     def _usage(self, url: str) -> str:
         """Return the configuration of a client that has seen the endpoint at `url`."""
-        has_public_url = not {"", self.config.namespace}.isdisjoint(self.context.settings.public_urls)
-        return self.usage(self.public_url or url if has_public_url else url)
+        return self.usage(self.declared_public_url or url)
 
     def _identity(self) -> ServerIdentity:
         capability = self.context.loaded.capability

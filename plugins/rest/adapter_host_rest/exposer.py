@@ -55,10 +55,8 @@ class RestExposer(HttpExposer[RestConfig]):
         # Imported here because `validate` and `inspect` do not need aiohttp.
         from .service import Service
 
-        settings = self.context.settings
-        has_public_url = not {"", self.config.namespace}.isdisjoint(settings.public_urls)
-        public_url = self.public_url if has_public_url else None
-        self._service = Service(self._router, self._forwards, self._describe, settings.body_limit, public_url)
+        body_limit, public_url = self.context.settings.body_limit, self.declared_public_url
+        self._service = Service(self._router, self._forwards, self._describe, body_limit, public_url)
         return self._service.app()
 
     def direct_handler(self, request: web.Request) -> Handler | None:
