@@ -33,6 +33,8 @@ from adapter_host import (
 from adapter_host.testing import Running
 from adapter_host_graphql.exposer import GraphqlExposer
 
+from .same_operations import exposer_of, over_rest
+
 Operations = Sequence[Mapping[str, Any]]
 
 
@@ -105,13 +107,11 @@ class Rest(Caller):
 
     @staticmethod
     def exposer(operations: Operations) -> dict[str, Any]:
-        from .same_operations import over_rest
-
         return {"type": "rest", "namespace": "rest", "port": 0, "resources": [over_rest(each) for each in operations]}
 
     async def start(self) -> None:
-        exposer = next(each.exposer for each in self.served.host.status() if each.namespace == "rest")
-        inputs = [(operation.name, each) for operation in exposer.operations.values() for each in operation.inputs]
+        operations = exposer_of(self.served, "rest").operations.values()
+        inputs = [(operation.name, each) for operation in operations for each in operation.inputs]
         self.whole = {name: each.name for name, each in inputs if each.whole}
         self._session = await self.stack.enter_async_context(aiohttp.ClientSession())
 
@@ -181,7 +181,7 @@ class Graphql(Caller):
         return {"type": "graphql", "namespace": "graphql", "port": 0, "operations": own}
 
     async def start(self) -> None:
-        exposer = next(each.exposer for each in self.served.host.status() if each.namespace == "graphql")
+        exposer = exposer_of(self.served, "graphql")
         assert isinstance(exposer, GraphqlExposer)
         self._fields = {field.operation.name: field for field in exposer.fields}
         query = exposer.compile().schema.query_type

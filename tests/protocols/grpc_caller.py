@@ -17,6 +17,7 @@ from grpc_tools import protoc
 from adapter_host import Input
 
 from .callers import Caller, Operations, Outcome
+from .same_operations import exposer_of
 
 TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
 KINDS = {"ARGUMENT": "argument", "REFUSED": "refused", "UPSTREAM_INVALID": "invalid response"}
@@ -33,7 +34,7 @@ class Grpc(Caller):
 
     async def start(self) -> None:
         """Compile the exported file, and open a channel."""
-        exposer = next(each.exposer for each in self.served.host.status() if each.namespace == "grpc")
+        exposer = exposer_of(self.served, "grpc")
         self._operations = {operation.name: operation for operation in exposer.operations.values()}
         pool = descriptor_pool.DescriptorPool()
         for file in compiled(exposer.exports()["proto"]()).file:

@@ -17,7 +17,7 @@ import orjson
 import yaml
 from aiohttp import web
 
-from adapter_host import Arguments, Call, Host, Operation, Plugins, RefusedError, Result, Settings, hookimpl
+from adapter_host import Arguments, Call, Exposer, Host, Operation, Plugins, RefusedError, Result, Settings, hookimpl
 from adapter_host.document.source import Source
 from adapter_host.testing import Running, running
 from tests.support.paths import ROOT
@@ -55,6 +55,10 @@ class Refusing:
             return refuse_some
 
         return wrap
+
+
+def exposer_of(served: Running, namespace: str) -> Exposer[Any]:
+    return next(status.exposer for status in served.host.status() if status.namespace == namespace)
 
 
 def exposed(document: Mapping[str, Any], host: Host) -> dict[str, dict[str, Any]]:
@@ -181,8 +185,7 @@ async def serving(file: Path, folder: Path, exposers: Mapping[str, Any]) -> Asyn
         async with running(
             path, plugins=plugins, base_uris=dict.fromkeys(namespaces, api.url), environment=environment
         ) as served:
-            exposer = next(status.exposer for status in served.host.status() if status.namespace == "rest")
-            compiled = {operation.name: operation for operation in exposer.operations.values()}
+            compiled = {operation.name: operation for operation in exposer_of(served, "rest").operations.values()}
             yield SameOperations(served, api, compiled)
 
 
