@@ -14,7 +14,6 @@ from adapter_host import (
     Result,
     UpstreamInvalidError,
     describe_place,
-    encode_json,
     resolve_response_schema,
     schema_inputs,
 )
@@ -74,8 +73,8 @@ class GrpcMethod(ConsumedOperation):
         upstream, metadata = self._connection.upstream, self._connection.metadata()
         if not self._streams:
             return Result(data=self._decode(await upstream.call(self._path, request, metadata)))
-        items = self._items(upstream.stream(self._path, request, metadata))
-        return Result(items=items) if stream else Result(data=await self._list(items))
+        result = Result(items=self._items(upstream.stream(self._path, request, metadata)))
+        return result if stream else await result.hold(self._limit)
 
     def describe(self) -> Mapping[str, Any]:
         """Return the method and its address."""
@@ -111,16 +110,3 @@ class GrpcMethod(ConsumedOperation):
                 yield self._decode(message)
         finally:
             await messages.aclose()  # type: ignore[attr-defined]
-
-    async def _list(self, items: AsyncIterator[Any]) -> list[Any]:
-        found: list[Any] = []
-        size = 0
-        try:
-            async for item in items:
-                size += len(encode_json(item))
-                if size > self._limit:
-                    raise UpstreamInvalidError(f"the upstream response is larger than {self._limit} bytes")
-                found.append(item)
-        finally:
-            await items.aclose()  # type: ignore[attr-defined]
-        return found
