@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -82,13 +82,8 @@ class SqlOperation(ConsumedOperation):
             raise UpstreamUnreachableError("the database is not open")
         values = {name: self._value(name, arguments.get(name)) for name in self.statement.parameters}
         if self.spec.streams:  # type: ignore[union-attr]
-            rows = RowStream(self.engine, self.statement, values, self.total_timeout, self._limit)
-            return Result(media_type=NDJSON, items=rows)
-        try:
-            async with asyncio.timeout(self.total_timeout), self.engine.execute(self.statement, values) as cursor:
-                return Result(data=await self._read(cursor))
-        except TimeoutError as error:
-            raise UpstreamTimeoutError("the database did not respond in time") from error
+            return Result(media_type=NDJSON, items=self._rows(self.engine, values))
+        return Result(data=await self._in_time(self._run(self.engine, values)))
 
     def _value(self, name: str, value: Any) -> Any:
         if name not in self._bytes or value is None:
@@ -97,6 +92,10 @@ class SqlOperation(ConsumedOperation):
             return decode_bytes(value)
         except ValueError as error:
             raise ArgumentError(name, f"'{name}': {error}") from error
+
+    async def _run(self, engine: Engine, values: Mapping[str, Any]) -> Any:
+        async with engine.execute(self.statement, values) as cursor:
+            return await self._read(cursor)
 
     async def _read(self, cursor: Cursor) -> Any:
         if not cursor.columns:
@@ -119,6 +118,23 @@ class SqlOperation(ConsumedOperation):
             raise refused(404, "", "the statement returns no row")
         return rows[0] if self._returns == "row" else next(iter(rows[0].values()))
 
+    async def _rows(self, engine: Engine, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """Yield the rows as the database sends them; it has the total timeout for each batch of them."""
+        async with AsyncExitStack() as stack:
+            cursor = await self._in_time(stack.enter_async_context(engine.execute(self.statement, values)))
+            while batch := await self._in_time(cursor.fetch(BATCH)):
+                for row in batch:
+                    if size_of(row) > self._limit:
+                        raise UpstreamInvalidError(f"a row of the statement is larger than {self._limit} bytes")
+                    yield _object(cursor.columns, row)
+
+    async def _in_time(self, awaited: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self.total_timeout):
+                return await awaited
+        except TimeoutError as error:
+            raise UpstreamTimeoutError("the database did not respond in time") from error
+
     def _sample(self) -> Result:
         if self.output_schema is not None:
             return Result(data=sample_of(self.output_schema.data))
@@ -129,48 +145,6 @@ class SqlOperation(ConsumedOperation):
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:
         return {**self.describe(), "parameters": {name: arguments.get(name) for name in self.statement.parameters}}
-
-
-class RowStream:
-    """The rows of a statement as objects, while the database sends them.
-
-    Each row has at most `limit` bytes, and the database has `timeout` seconds for each batch of rows.
-    """
-
-    def __init__(
-        self, engine: Engine, statement: Statement, values: Mapping[str, Any], timeout: float, limit: int
-    ) -> None:
-        self._timeout = timeout
-        self._limit = limit
-        self._rows = self._read(engine, statement, values)
-
-    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        return self
-
-    async def __anext__(self) -> dict[str, Any]:
-        return await anext(self._rows)
-
-    async def aclose(self) -> None:
-        """End the statement."""
-        await self._rows.aclose()
-
-    async def _read(
-        self, engine: Engine, statement: Statement, values: Mapping[str, Any]
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        async with AsyncExitStack() as stack:
-            cursor = await self._in_time(stack.enter_async_context(engine.execute(statement, values)))
-            while batch := await self._in_time(cursor.fetch(BATCH)):
-                for row in batch:
-                    if size_of(row) > self._limit:
-                        raise UpstreamInvalidError(f"a row of the statement is larger than {self._limit} bytes")
-                    yield _object(cursor.columns, row)
-
-    async def _in_time(self, awaited: Awaitable[T]) -> T:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await awaited
-        except TimeoutError as error:
-            raise UpstreamTimeoutError("the database did not respond in time") from error
 
 
 def _object(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
