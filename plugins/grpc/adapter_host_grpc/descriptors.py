@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf import descriptor_pool, struct_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
-from .model import Enum, Field, Message, ProtoFile, Type
+from .model import BLANK, Enum, Field, Message, ProtoFile, Type
 from .names import pascal_case
-
-BLANKS: Final = ("BLANK_UNSPECIFIED", "BLANK_NULL", "BLANK_EMPTY")
-"""The constants of `Blank`, by their numbers."""
 
 _SCALARS: Final = {
     "string": FieldDescriptorProto.TYPE_STRING,
@@ -50,18 +46,16 @@ def _default_json_name(name: str) -> str:
 def file_descriptor(file: ProtoFile) -> FileDescriptorProto:
     """Return the descriptor of a file; the compiler of protobuf makes an equal one of its text."""
     result = FileDescriptorProto(name=file.path, package=file.package, syntax="proto3")
-    uses_struct = False
     for message in file.messages:
         descriptor = result.message_type.add(name=message.name)
         names = json_names(message)
         for field in message.fields:
             _add_field(descriptor, field, file.package, names.get(field.name))
-            uses_struct = uses_struct or field.type.name.startswith("google.")
         _add_presence(descriptor, message)
     for enum in file.enums:
-        _add_enum(result, enum.name, enum.constants)
+        _add_enum(result, enum)
     if file.uses_blank:
-        _add_enum(result, "Blank", BLANKS)
+        _add_enum(result, BLANK)
     service = result.service.add(name=file.service)
     for method in file.methods:
         added = service.method.add(name=method.name)
@@ -69,7 +63,7 @@ def file_descriptor(file: ProtoFile) -> FileDescriptorProto:
         added.output_type = f".{file.package}.{method.response.name}"
         if method.streams:
             added.server_streaming = True
-    if uses_struct:
+    if file.uses_struct:
         result.dependency.append(_STRUCT)
     return result
 
@@ -84,10 +78,10 @@ def load(file: FileDescriptorProto) -> descriptor_pool.DescriptorPool:
     return pool
 
 
-def _add_enum(result: FileDescriptorProto, name: str, constants: Sequence[str]) -> None:
-    enum = result.enum_type.add(name=name)
-    for number, constant in enumerate(constants):
-        enum.value.add(name=constant, number=number)
+def _add_enum(result: FileDescriptorProto, enum: Enum) -> None:
+    added = result.enum_type.add(name=enum.name)
+    for number, constant in enumerate(enum.constants):
+        added.value.add(name=constant, number=number)
 
 
 def _add_field(descriptor: DescriptorProto, field: Field, package: str, json_name: str | None) -> None:
@@ -111,7 +105,7 @@ def _add_field(descriptor: DescriptorProto, field: Field, package: str, json_nam
             number=field.blank_number,
             label=FieldDescriptorProto.LABEL_OPTIONAL,
             type=FieldDescriptorProto.TYPE_ENUM,
-            type_name=f".{package}.Blank",
+            type_name=f".{package}.{BLANK.name}",
         )
 
 

@@ -24,6 +24,10 @@ class Enum:
     texts: list[str]
 
 
+BLANK: Final = Enum("Blank", ["BLANK_UNSPECIFIED", "BLANK_NULL", "BLANK_EMPTY"], [])
+"""The type of the companions of fields."""
+
+
 @dataclass(eq=False, slots=True)
 class Message:
     """A message; one that `wraps` holds a value that is no object in its only field."""
@@ -93,9 +97,18 @@ class ProtoFile:
     methods: list[Method] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     enums: list[Enum] = field(default_factory=list)
-    uses_blank: bool = False
 
     @property
     def path(self) -> str:
         """Its name, as other files would import it."""
         return f"{self.package.replace('.', '/')}.proto"
+
+    @property
+    def uses_blank(self) -> bool:
+        """Whether a field has a companion."""
+        return any(field.blank for message in self.messages for field in message.fields)
+
+    @property
+    def uses_struct(self) -> bool:
+        """Whether a field has a type of `google/protobuf/struct.proto`."""
+        return any(field.type.kind in (VALUE, STRUCT) for message in self.messages for field in message.fields)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
-from .descriptors import BLANKS, json_names
-from .model import STRUCT, VALUE, Enum, Message, Method, ProtoFile, Type
+from .descriptors import json_names
+from .model import BLANK, Enum, Message, Method, ProtoFile, Type
 
 _WIDTH = 100
 
@@ -14,7 +14,7 @@ _WIDTH = 100
 def proto_text(file: ProtoFile) -> str:
     """Return the text of a `.proto` file."""
     lines = ['syntax = "proto3";', "", f"package {file.package};", ""]
-    if _uses_struct(file):
+    if file.uses_struct:
         lines += ['import "google/protobuf/struct.proto";', ""]
     lines += _service(file)
     for message in file.messages:
@@ -22,12 +22,9 @@ def proto_text(file: ProtoFile) -> str:
     for enum in file.enums:
         lines += ["", *_enum(enum)]
     if file.uses_blank:
-        lines += ["", *_blank()]
+        comment = "// Why a field is not set: it is not sent unless its companion says that it is null or empty."
+        lines += ["", comment, *_enum(BLANK)]
     return "\n".join(lines) + "\n"
-
-
-def _uses_struct(file: ProtoFile) -> bool:
-    return any(field.type.kind in (VALUE, STRUCT) for message in file.messages for field in message.fields)
 
 
 def _comment(text: str | None, indent: str = "") -> Iterator[str]:
@@ -62,7 +59,7 @@ def _message(message: Message) -> Iterator[str]:
         option = f" [json_name = {_quoted(names[field.name])}]" if field.name in names else ""
         yield f"  {_type(field.type)} {field.name} = {field.number}{option};"
         if field.blank:
-            yield f"  Blank {field.blank} = {field.blank_number};"
+            yield f"  {BLANK.name} {field.blank} = {field.blank_number};"
     yield "}"
 
 
@@ -82,13 +79,5 @@ def _quoted(text: str) -> str:
 def _enum(enum: Enum) -> Iterator[str]:
     yield f"enum {enum.name} {{"
     for number, name in enumerate(enum.constants):
-        yield f"  {name} = {number};"
-    yield "}"
-
-
-def _blank() -> Iterator[str]:
-    yield "// Why a field is not set: it is not sent unless its companion says that it is null or empty."
-    yield "enum Blank {"
-    for number, name in enumerate(BLANKS):
         yield f"  {name} = {number};"
     yield "}"

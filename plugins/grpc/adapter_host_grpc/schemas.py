@@ -119,7 +119,6 @@ class SchemaCompiler:
         for field in message.fields:
             if field.blank:
                 field.blank = names.add(field.blank)
-                self._file.uses_blank = True
 
     def _field(self, message: Message, key: str, name: str, number: int, schema: Any, *, required: bool) -> Field:
         type_, nullable = self._type(schema, f"{message.name}{pascal_case(name)}")

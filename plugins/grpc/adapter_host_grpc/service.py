@@ -8,7 +8,7 @@ from typing import Any
 from adapter_host import BuildContext, Operation, Operations, event_format
 
 from .config import GrpcConfig, GrpcOperationSpec
-from .model import Field, Message, Method, ProtoFile, Type
+from .model import BLANK, Field, Message, Method, ProtoFile, Type
 from .names import UniqueNames, pascal_case, snake_case
 from .schemas import NumberError, SchemaCompiler
 
@@ -23,7 +23,7 @@ class ServiceCompiler:
         self._context = context
         self._names = UniqueNames()
         self._methods = UniqueNames()
-        for reserved in (service, "Blank", "BLANK_UNSPECIFIED", "BLANK_NULL", "BLANK_EMPTY"):
+        for reserved in (service, BLANK.name, *BLANK.constants):
             self._names.add(reserved)
         self.file = ProtoFile(package, service, config.description)
         self._inputs = SchemaCompiler(self.file, self._names, is_input=True)
