@@ -10,8 +10,9 @@ from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from .model import VALUE
 from .upstream_api import Api
-from .upstream_schemas import VALUE, fields_of, is_bytes, is_map
+from .upstream_schemas import fields_of, is_bytes, is_map
 
 _LEVELS = 3
 

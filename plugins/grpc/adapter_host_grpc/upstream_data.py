@@ -15,15 +15,15 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import DoubleValue
 
+from .model import STRUCT, VALUE
 from .upstream_schemas import (
     ANY,
     INTEGERS,
     LIST,
     REALS,
-    STRUCT,
     TEXTS,
-    VALUE,
     WRAPPERS,
     fields_of,
     is_bytes,
@@ -31,7 +31,18 @@ from .upstream_schemas import (
     map_key,
     map_value,
 )
-from .values import FormError, double_of, number_of, read_struct, read_value, text_of, write_struct, write_value
+from .values import (
+    FormError,
+    double_of,
+    number_of,
+    read_list,
+    read_struct,
+    read_value,
+    text_of,
+    write_list,
+    write_struct,
+    write_value,
+)
 
 
 class Data:
@@ -69,7 +80,7 @@ class Data:
         if name == STRUCT:
             return read_struct(value, depth)
         if name == LIST:
-            return [read_value(item, depth - 1) for item in value.values]
+            return read_list(value, depth)
         if name == ANY:
             return json_format.MessageToDict(message, descriptor_pool=self._pool)
         return _NOT_SPECIAL
@@ -95,7 +106,7 @@ class Data:
             return base64.b64encode(value).decode()
         if isinstance(value, float):
             # JSON has no infinity and no NaN, so protobuf writes their names.
-            return number_of(value) if value - value == 0 else json_format.MessageToDict(_double(value))
+            return number_of(value) if value - value == 0 else json_format.MessageToDict(DoubleValue(value=value))
         return value
 
     def fill(self, message: Message, data: Any) -> None:
@@ -136,8 +147,7 @@ class Data:
         elif name == STRUCT and isinstance(data, Mapping):
             write_struct(data, value)
         elif name == LIST and isinstance(data, list):
-            for item in data:
-                write_value(item, value.values.add())
+            write_list(data, value)
         else:
             return False
         return True
@@ -250,9 +260,3 @@ def _decoded(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise FormError("is no base64") from None
-
-
-def _double(value: float) -> Any:
-    from google.protobuf.wrappers_pb2 import DoubleValue
-
-    return DoubleValue(value=value)

@@ -8,6 +8,8 @@ from typing import Any, Final, cast
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from .model import STRUCT, VALUE
+
 JsonSchema = dict[str, Any]
 
 INTEGERS: Final = {
@@ -26,8 +28,6 @@ TEXTS: Final = {
     "google.protobuf.Duration": {"type": "string", "description": "Seconds, such as 1.5s"},
     "google.protobuf.FieldMask": {"type": "string", "description": "Names of fields, joined by commas"},
 }
-VALUE: Final = "google.protobuf.Value"
-STRUCT: Final = "google.protobuf.Struct"
 LIST: Final = "google.protobuf.ListValue"
 ANY: Final = "google.protobuf.Any"
 

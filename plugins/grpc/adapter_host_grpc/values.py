@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from adapter_host import MAX_JSON_DEPTH, NestingError
+from adapter_host import NestingError
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 MAX_EXACT: Final = 2**53
@@ -40,8 +40,7 @@ def write_value(data: Any, value: Value) -> None:
         write_struct(data, value.struct_value)
     elif isinstance(data, list | tuple):
         value.list_value.SetInParent()
-        for item in data:
-            write_value(item, value.list_value.values.add())
+        write_list(data, value.list_value)
     else:
         raise FormError(f"{type(data).__name__} is no JSON")
 
@@ -57,6 +56,12 @@ def write_struct(data: Mapping[str, Any], struct: Struct) -> None:
     """Add the members of an object to a `Struct`; raise `FormError`."""
     for key, item in data.items():
         write_value(item, struct.fields[text_of(key)])
+
+
+def write_list(data: Iterable[Any], values: ListValue) -> None:
+    """Add items to a `ListValue`; raise `FormError`."""
+    for item in data:
+        write_value(item, values.values.add())
 
 
 def double_of(data: float) -> float:
@@ -80,7 +85,7 @@ def text_of(data: str) -> str:
     return data
 
 
-def read_value(value: Value, depth: int = MAX_JSON_DEPTH) -> Any:
+def read_value(value: Value, depth: int) -> Any:
     """Return the data of a `Value`; raise `FormError`, or `NestingError` for too many levels."""
     kind = value.WhichOneof("kind")
     if kind == "number_value":
@@ -88,19 +93,20 @@ def read_value(value: Value, depth: int = MAX_JSON_DEPTH) -> Any:
     if kind == "struct_value":
         return read_struct(value.struct_value, depth)
     if kind == "list_value":
-        return _read_list(value.list_value, depth)
+        return read_list(value.list_value, depth)
     # A `Value` without a kind is null: that is what `Value()` of a client becomes.
     return None if kind is None or kind == "null_value" else getattr(value, kind)
 
 
-def read_struct(struct: Struct, depth: int = MAX_JSON_DEPTH) -> dict[str, Any]:
+def read_struct(struct: Struct, depth: int) -> dict[str, Any]:
     """Return the members of a `Struct`."""
     if not depth:
         raise NestingError
     return {key: read_value(item, depth - 1) for key, item in struct.fields.items()}
 
 
-def _read_list(values: ListValue, depth: int) -> list[Any]:
+def read_list(values: ListValue, depth: int) -> list[Any]:
+    """Return the items of a `ListValue`."""
     if not depth:
         raise NestingError
     return [read_value(item, depth - 1) for item in values.values]
