@@ -21,15 +21,16 @@ class MockServer:
     """Serves the methods of an API on a free port of the loopback interface."""
 
     def __init__(self, api: Api) -> None:
-        self._methods = {
-            f"/{method.containing_service.full_name}/{method.name}": _handler(method) for method in api.methods()
-        }
+        self._handlers = [
+            grpc.method_handlers_generic_handler(method.containing_service.full_name, {method.name: _handler(method)})
+            for method in api.methods()
+        ]
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> str:
         """Start the server and return its URL."""
         self._server = grpc.aio.server()
-        self._server.add_generic_rpc_handlers((_Handlers(self._methods),))
+        self._server.add_generic_rpc_handlers(self._handlers)
         port = self._server.add_insecure_port("127.0.0.1:0")
         await self._server.start()
         return f"grpc://127.0.0.1:{port}"
@@ -39,14 +40,6 @@ class MockServer:
         server, self._server = self._server, None
         if server is not None:
             await server.stop(None)
-
-
-class _Handlers(grpc.GenericRpcHandler):
-    def __init__(self, methods: dict[str, Any]) -> None:
-        self._methods = methods
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        return self._methods.get(handler_call_details.method)
 
 
 def _handler(method: MethodDescriptor) -> Any:
