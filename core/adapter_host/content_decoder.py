@@ -93,6 +93,19 @@ class ContentDecoder:
             _threads(), self._decode, min(limit, PIECE_LIMIT), PIECE_LIMIT, PIECE_LIMIT // INLINE_LIMIT * _MEMBERS
         )
 
+    async def decode_whole(self, data: bytes, limit: int) -> bytes | None:
+        """Return the output of complete input, or None as soon as it exceeds `limit` bytes."""
+        self.feed(data)
+        pieces: list[bytes] = []
+        left = limit + 1
+        while self.pending:
+            pieces.append(await self.decode(left))
+            left -= len(pieces[-1])
+            if not left:
+                return None
+        self.finish()
+        return b"".join(pieces)
+
     def finish(self) -> None:
         """Raise an error if the input is incomplete."""
         if self._decoder is not None and not self._decoder.eof:

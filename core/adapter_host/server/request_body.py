@@ -132,14 +132,7 @@ def _received(request: web.Request, content: StreamReader, limit: int) -> bytes:
 
 
 async def _decode(body: bytes, coding: str, limit: int) -> bytes:
-    decoder = ContentDecoder(coding, lambda _: UnreadableBodyError())
-    decoder.feed(body)
-    pieces: list[bytes] = []
-    left = limit + 1
-    while decoder.pending:
-        pieces.append(await decoder.decode(left))
-        left -= len(pieces[-1])
-        if not left:
-            raise BodyTooLargeError(limit)
-    decoder.finish()
-    return b"".join(pieces)
+    decoded = await ContentDecoder(coding, lambda _: UnreadableBodyError()).decode_whole(body, limit)
+    if decoded is None:
+        raise BodyTooLargeError(limit)
+    return decoded

@@ -86,11 +86,7 @@ class MessageReader:
         decoder = ContentDecoder(
             self._encoding, lambda reason: MessageError(f"the message has compressed data {reason}")
         )
-        decoder.feed(message)
-        plain = bytearray()
-        while decoder.pending:
-            plain += await decoder.decode(self._limit + 1 - len(plain))
-            if len(plain) > self._limit:
-                raise MessageTooLargeError(f"the message is larger than {self._limit} bytes when it is decompressed")
-        decoder.finish()
-        return bytes(plain)
+        plain = await decoder.decode_whole(message, self._limit)
+        if plain is None:
+            raise MessageTooLargeError(f"the message is larger than {self._limit} bytes when it is decompressed")
+        return plain
