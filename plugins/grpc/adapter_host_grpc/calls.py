@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
-from adapter_host import OperationError, Settings, new_request_id
+from adapter_host import OperationError, Settings, bare_media_type, new_request_id
 
 from .framing import ENCODINGS, MessageError, MessageReader, MessageTooLargeError, UnknownEncodingError, frame
 from .http2 import MAX_HEADERS, SlowClientError, Stream, StreamResetError
@@ -126,7 +126,7 @@ def _rejection(stream: Stream) -> list[tuple[str, str]] | None:
     if stream.headers.get(":method") != "POST":
         return [(":status", "405"), ("allow", "POST")]
     content_type = stream.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() not in (CONTENT_TYPE, f"{CONTENT_TYPE}+proto"):
+    if bare_media_type(content_type) not in (CONTENT_TYPE, f"{CONTENT_TYPE}+proto"):
         return [(":status", "415"), ("accept", CONTENT_TYPE)]
     return None
 
