@@ -340,11 +340,6 @@ class ServerConnection(asyncio.Protocol):
             self.transport.write(GoAwayFrame(0, last_stream_id=last, error_code=ErrorCodes.NO_ERROR).serialize())
             self._close_if_idle()
 
-    def close(self) -> None:
-        """Close the connection now."""
-        if self.transport is not None:
-            self.transport.abort()
-
     def _reset(self, stream_id: int, code: ErrorCodes) -> None:
         try:
             self._h2.reset_stream(stream_id, code)

@@ -115,7 +115,7 @@ def trailers(code: Code, message: str = "", details: bytes = b"") -> list[tuple[
     return fields
 
 
-def error_trailers(error: OperationError, request_id: str = "") -> list[tuple[str, str]]:
+def error_trailers(error: OperationError, request_id: str) -> list[tuple[str, str]]:
     """Return the trailers for the error of a call, with details."""
     code = code_of(error)
     status = Status(code=int(code), message=_shortened(error.message, _MAX_DETAIL))
@@ -168,8 +168,7 @@ def violation_details(field: str, message: str) -> bytes:
 def _error_info(error: OperationError, request_id: str) -> ErrorInfo:
     name = type(error).__name__.removesuffix("Error")
     info = ErrorInfo(reason=re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper(), domain=DOMAIN)
-    if request_id:
-        info.metadata["request_id"] = request_id
+    info.metadata["request_id"] = request_id
     if error.step:
         info.metadata["step"] = error.step
     if isinstance(error, UpstreamError) and error.sent is not None:
