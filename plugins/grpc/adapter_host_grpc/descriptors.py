@@ -71,9 +71,7 @@ def file_descriptor(file: ProtoFile) -> FileDescriptorProto:
 def load(file: FileDescriptorProto) -> descriptor_pool.DescriptorPool:
     """Return a pool with a file and its imports; it raises `TypeError` for a file that is not valid."""
     pool = descriptor_pool.DescriptorPool()
-    struct = FileDescriptorProto()
-    struct_pb2.DESCRIPTOR.CopyToProto(struct)
-    pool.Add(struct)
+    pool.AddSerializedFile(struct_pb2.DESCRIPTOR.serialized_pb)
     pool.Add(file)
     return pool
 

@@ -103,10 +103,9 @@ class Reflection:
 def add_files(pool: DescriptorPool) -> None:
     """Add the files of the services of this module."""
     for descriptor in (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
-        file = FileDescriptorProto()
-        descriptor.CopyToProto(file)
-        pool.Add(file)
+        pool.AddSerializedFile(descriptor.serialized_pb)
     # The versions have the same messages in packages of their own.
+    file = FileDescriptorProto.FromString(reflection_pb2.DESCRIPTOR.serialized_pb)
     stable, alpha = REFLECTIONS
     file.name = f"{stable.replace('.', '/')}/reflection.proto"
     file.package = stable
