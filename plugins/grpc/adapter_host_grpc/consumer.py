@@ -74,15 +74,12 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
     @classmethod
     async def discover(cls, config: GrpcConsumerConfig, context: BuildContext) -> Any:
         """Return the descriptors that the API has by reflection, or those of the descriptor set."""
-        from .reflection_client import read_files
-        from .upstream_api import definitions
-
         base, credential = _base(config, context), _credential(config.authentication, context)
         context.raise_problems()
         upstream = _upstream(config, context)
         upstream.open(base.text({}))
         try:
-            return definitions(await read_files(upstream, _metadata(credential)))
+            return await _read_definitions(upstream, credential)
         finally:
             await upstream.close()
 
@@ -131,11 +128,8 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
         return (*written, *_metadata(self._credential))
 
     async def _check_definitions(self, upstream: Upstream) -> None:
-        from .reflection_client import read_files
-        from .upstream_api import definitions
-
         try:
-            self.context.report_changes(definitions(await read_files(upstream, _metadata(self._credential))))
+            self.context.report_changes(await _read_definitions(upstream, self._credential))
         except UpstreamError as error:
             log.info("the definitions of '%s' were not compared: %s", self.config.namespace, error)
 
@@ -156,9 +150,10 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
             reason = str(error).replace("'location'", f"'{key}'")
             self.context.problem(reason, config, key, code="descriptors")
             return None
-        for name in () if api is None else api.unknown:
-            known = ", ".join(api.services) if api is not None else ""
-            self.context.problem(f"the API has no service '{name}' (known: {known})", config, "services")
+        if api is not None:
+            known = ", ".join(api.services)
+            for name in api.unknown:
+                self.context.problem(f"the API has no service '{name}' (known: {known})", config, "services")
         return api
 
     def _compile(self, api: Api) -> list[ConsumedOperation]:
@@ -182,6 +177,13 @@ def _upstream(config: GrpcConsumerConfig, context: BuildContext) -> Upstream:
     settings = context.settings
     connect, total = config.timeout.connect or settings.connect_timeout, config.timeout.total or settings.total_timeout
     return Upstream(config.namespace, connect, total, settings)
+
+
+async def _read_definitions(upstream: Upstream, credential: Credential | None) -> dict[str, Any]:
+    from .reflection_client import read_files
+    from .upstream_api import definitions
+
+    return definitions(await read_files(upstream, _metadata(credential)))
 
 
 def _base(config: GrpcConsumerConfig, context: BuildContext) -> Template:
