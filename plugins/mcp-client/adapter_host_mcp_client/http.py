@@ -24,6 +24,7 @@ from adapter_host import (
     UpstreamUnreachableError,
     bare_media_type,
     client_tls_context,
+    read_at_most,
 )
 
 from .credentials import Credential
@@ -133,18 +134,16 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
 
     async def _read(self, response: httpx2.Response) -> bytes:
         limit = self._endpoint.response_limit
-        body = bytearray()
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         try:
-            async for chunk in response.stream:
-                body += chunk
-                if len(body) > limit:
-                    raise too_large(limit)
+            body = await read_at_most(limit, response.stream)
         except httpx2.TransportError as error:
             raise UpstreamIncompleteError(_INCOMPLETE) from error
         finally:
             await response.aclose()
-        return bytes(body)
+        if body is None:
+            raise too_large(limit)
+        return body
 
     async def aclose(self) -> None:
         await self._inner.aclose()
