@@ -143,7 +143,7 @@ async def _stop(
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             async with asyncio.timeout(GRACE):
-                await _wait(process)
+                await process.wait()
         except TimeoutError:
             _signal_group(process, number)
     # Children may live on after the process, with its pipes open.
@@ -154,10 +154,6 @@ async def _stop(
     for task in (logging_task, *tasks):
         task.cancel()
     await asyncio.gather(logging_task, *tasks, return_exceptions=True)
-
-
-async def _wait(process: asyncio.subprocess.Process) -> None:
-    await process.wait()
 
 
 def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

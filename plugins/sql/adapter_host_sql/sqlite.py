@@ -76,12 +76,12 @@ class SqliteEngine(Engine):
                 cursor = await run(lambda connection: connection.execute(statement.text, bound))
                 try:
                     yield _SqliteCursor(cursor, run)
-                    await run(_commit)
+                    await run(sqlite3.Connection.commit)
                 finally:
                     # An open cursor holds a lock.
                     await asyncio.shield(run(lambda _: cursor.close()))
             finally:
-                await asyncio.shield(run(_rollback))
+                await asyncio.shield(run(sqlite3.Connection.rollback))
 
     @asynccontextmanager
     async def _reserved(self, *, writes: bool) -> AsyncIterator[_Run]:
@@ -174,14 +174,6 @@ def _bound(name: str, value: Any) -> Any:
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ArgumentError(name, f"'{name}' is not an integer of 64 bits, which SQLite needs")
     return value
-
-
-def _commit(connection: sqlite3.Connection) -> None:
-    connection.commit()
-
-
-def _rollback(connection: sqlite3.Connection) -> None:
-    connection.rollback()
 
 
 def _translated(function: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
