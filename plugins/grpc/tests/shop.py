@@ -20,10 +20,6 @@ from .conftest import Stubs, generate
 
 PROTO = Path(__file__).parent / "shop.proto"
 
-PROTO = Path(__file__).parent / "shop.proto"
-
-Respond = Callable[[Any, Any], Awaitable[Any]]
-
 
 @cache
 def stubs() -> Stubs:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -192,8 +192,8 @@ async def test_statuses_are_errors(code: str, status: int) -> None:
         }
 
 
-async def test_deadline_and_cancellation_reach_the_api() -> None:
-    cancelled = asyncio.Event()
+def never(cancelled: asyncio.Event) -> Callable[[Any], Awaitable[Any]]:
+    """Return a response that never comes; `cancelled` is set when its call ends."""
 
     async def respond(_: Any) -> Any:
         try:
@@ -201,8 +201,13 @@ async def test_deadline_and_cancellation_reach_the_api() -> None:
         finally:
             cancelled.set()
 
+    return respond
+
+
+async def test_deadline_and_cancellation_reach_the_api() -> None:
+    cancelled = asyncio.Event()
     async with serving() as shop, await started(shop, total_timeout=0.2) as served:
-        shop.respond = respond
+        shop.respond = never(cancelled)
         with pytest.raises(UpstreamTimeoutError, match=r"did not respond within 0\.2 s; the request was sent"):
             await served.host.call("shop.Shop.Echo", {})
         await cancelled.wait()
@@ -210,16 +215,9 @@ async def test_deadline_and_cancellation_reach_the_api() -> None:
 
 async def test_deadline_of_a_client_ends_the_call_of_the_api() -> None:
     cancelled = asyncio.Event()
-
-    async def respond(_: Any) -> Any:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-
     exposed = {"type": "grpc", "namespace": "front", "port": 0, "operations": [{"name": "e", "call": "shop.Shop.Echo"}]}
     async with serving() as shop, await started(shop, [exposed]) as served:
-        shop.respond = respond
+        shop.respond = never(cancelled)
         async with channel_to(served.url("front")) as channel:
             invoke: Any = channel.unary_unary("/front.Front/E")
             assert await invoke(b"", timeout=0.2).code() is grpc.StatusCode.DEADLINE_EXCEEDED
