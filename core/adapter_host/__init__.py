@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .capability.spec import OperationSpec as OperationSpec
     from .capability.spec import OutputSpec as OutputSpec
     from .capability.spec import Semantics as Semantics
+    from .capability.spec import Timeouts as Timeouts
     from .capability.step_specs import StepSpec as StepSpec
     from .charsets import charset_of as charset_of
     from .charsets import decode_text as decode_text
@@ -228,6 +229,7 @@ _EXPORTS = {
         "OperationSpec",
         "OutputSpec",
         "Semantics",
+        "Timeouts",
     ),
     "capability.step_specs": ("StepSpec",),
     "charsets": ("charset_of", "decode_text"),

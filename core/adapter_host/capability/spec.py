@@ -177,6 +177,13 @@ class ConsumerConfig(Model):
     x_openapi: str | None = Field(None, alias="x-openapi")
 
 
+class Timeouts(Model):
+    """Timeouts of a consumed API, in seconds; the settings have those that it does not declare."""
+
+    connect: float | None = Field(None, gt=0)
+    total: float | None = Field(None, gt=0)
+
+
 class ExposerConfig(Model):
     """An entry of `exposes`; plugins subclass it for their types."""
 

@@ -16,9 +16,9 @@ from adapter_host import (
     Consumer,
     ConsumerConfig,
     ListField,
-    Model,
     ProblemsError,
     Template,
+    Timeouts,
     UpstreamError,
     UpstreamInvalidError,
     parse_location,
@@ -36,13 +36,6 @@ log = logging.getLogger("adapter_host.grpc")
 _LARGEST_SET: Final = 32 * 2**20
 _SCHEMES: Final = ("grpc", "grpcs")
 _AUTHENTICATIONS: Final = ("apikey", "basic", "bearer")
-
-
-class Timeouts(Model):
-    """Timeouts of the API, in seconds."""
-
-    connect: float | None = Field(None, gt=0)
-    total: float | None = Field(None, gt=0)
 
 
 class GrpcConsumerConfig(ConsumerConfig):

@@ -16,6 +16,7 @@ from adapter_host import (
     Model,
     OutputSpec,
     Style,
+    Timeouts,
 )
 
 
@@ -167,13 +168,6 @@ class HttpResource(Model):
     tags: ListField[str] = ()
     input_parameters: ListField[HttpInputSpec] = ()
     operations: ListField[HttpOperationSpec] = ()
-
-
-class Timeouts(Model):
-    """Timeouts of the API, in seconds."""
-
-    connect: float | None = Field(None, gt=0)
-    total: float | None = Field(None, gt=0)
 
 
 def _default_of(variable: Any) -> Any:

@@ -6,14 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from adapter_host import Authentication, ConsumerConfig, ListField, Model
-
-
-class Timeouts(Model):
-    """Timeouts of the server, in seconds."""
-
-    connect: float | None = Field(None, gt=0)
-    total: float | None = Field(None, gt=0)
+from adapter_host import Authentication, ConsumerConfig, ListField, Timeouts
 
 
 class McpConfig(ConsumerConfig):

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from adapter_host import ConsumerConfig, InputSpec, ListField, Model
+from adapter_host import ConsumerConfig, InputSpec, ListField, Model, Timeouts
 
 
 class StatementSpec(Model):
@@ -29,13 +29,6 @@ class StatementSpec(Model):
         if self.streams and (self.writes or self.returns != "rows"):
             raise ValueError("'streams' needs a statement that reads and returns rows")
         return self
-
-
-class Timeouts(Model):
-    """Timeouts of the database, in seconds."""
-
-    connect: float | None = Field(None, gt=0)
-    total: float | None = Field(None, gt=0)
 
 
 class SqlConfig(ConsumerConfig):
