@@ -32,6 +32,16 @@ both = pytest.mark.parametrize("language", ["javascript", "python"])
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are found by /proc")
 
 
+OTHERS: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    """Leave out the processes of other tests, such as servers that a session starts once."""
+    OTHERS.clear()
+    OTHERS.update(children())
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
     def serve(language: str, **scripts: str) -> AbstractAsyncContextManager[Running]:
@@ -163,13 +173,13 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def children() -> list[int]:
-    """Return the processes that this one has started and that run."""
+    """Return the scripts' processes that this one has started and that run."""
     started = [
         int(child)
         for thread in Path("/proc/self/task").iterdir()
         for child in (thread / "children").read_text().split()
     ]
-    return [child for child in started if set(states(child)) - {"Z"}]
+    return [child for child in started if child not in OTHERS and set(states(child)) - {"Z"}]
 
 
 def states(child: int) -> list[str]:
