@@ -174,12 +174,16 @@ async def until(condition: Callable[[], object]) -> None:
 
 def children() -> list[int]:
     """Return the scripts' processes that this one has started and that run."""
-    started = [
-        int(child)
-        for thread in Path("/proc/self/task").iterdir()
-        for child in (thread / "children").read_text().split()
-    ]
+    started = [child for thread in Path("/proc/self/task").iterdir() for child in children_of(thread)]
     return [child for child in started if child not in OTHERS and set(states(child)) - {"Z"}]
+
+
+def children_of(thread: Path) -> list[int]:
+    """Return the processes that a thread has started; none if it has ended, as another thread has them then."""
+    try:
+        return list(map(int, (thread / "children").read_text().split()))
+    except FileNotFoundError:
+        return []
 
 
 def states(child: int) -> list[str]:

@@ -149,12 +149,16 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def children() -> list[int]:
     """Return the scripts' processes that this one has started and that run; an ended one may wait to be reaped."""
-    started = [
-        int(child)
-        for thread in Path("/proc/self/task").iterdir()
-        for child in (thread / "children").read_text().split()
-    ]
+    started = [child for thread in Path("/proc/self/task").iterdir() for child in children_of(thread)]
     return [child for child in started if child not in OTHERS and set(states(child)) - {"Z"}]
+
+
+def children_of(thread: Path) -> list[int]:
+    """Return the processes that a thread has started; none if it has ended, as another thread has them then."""
+    try:
+        return list(map(int, (thread / "children").read_text().split()))
+    except FileNotFoundError:
+        return []
 
 
 @pytest.fixture(autouse=True)
