@@ -19,6 +19,7 @@ from adapter_host.plugin.exposer import Exposer
 from adapter_host.plugin.listening import Line, Serving, SocketDeclaration
 from adapter_host.settings import Settings
 
+from .connection.close_server import close_server
 from .connection.connections import Connections
 from .connection.limits import descriptor_limits
 from .connection.socket_connection import BufferedSocketConnection, PlainSocketConnection, SocketConnection
@@ -164,7 +165,7 @@ class SocketListener(Endpoint):
         """Accept no new connections; open ones continue."""
         server, self._server = self._server, None
         if server is not None:
-            server.close()
+            await close_server(server)
         self.close()
 
     async def finish_bodies(self) -> None:

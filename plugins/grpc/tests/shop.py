@@ -106,6 +106,10 @@ class Relay:
     async def stop(self) -> None:
         """Close the port, and all connections."""
         assert self._server is not None
+        # asyncio forgets, and does not close, a connection whose server is closed before the next turn of the loop.
+        for listening in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await asyncio.sleep(0)
         self._server.close()
         # Connections that are accepted in this moment are open in the next turns of the loop.
         for _ in range(8):

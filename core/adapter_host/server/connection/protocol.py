@@ -11,6 +11,7 @@ from aiohttp.http import RawRequestMessage
 
 from adapter_host.server.problem_json import problem_response
 
+from .close_server import close_server
 from .connections import Connections
 from .log import BODY_TIMEOUT, HEADER_TIMEOUT, SEND_TIMEOUT
 from .progress import Progress, is_send_stalled
@@ -227,6 +228,12 @@ class ConnectionSite(web.BaseSite):
             return ConnectionProtocol(self._connections, server, loop)
 
         self._server = await loop.create_server(build_protocol, sock=self._socket, backlog=self._backlog)
+
+    async def stop(self) -> None:
+        """Accept no new connections; open ones continue."""
+        if self._server is not None:
+            await close_server(self._server)
+        await super().stop()
 
 
 def _too_slow(required: float, timeout: float) -> str:

@@ -1,0 +1,20 @@
+"""Close a server without losing a connection that the event loop has just accepted."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.selector_events import BaseSelectorEventLoop
+
+
+async def close_server(server: asyncio.AbstractServer) -> None:
+    """Accept no new connections, and close the sockets of a server; open connections continue.
+
+    asyncio creates the transport of an accepted connection in the next turn of its loop. If the server is closed in
+    between, the transport is neither served nor closed, and the client waits until it is garbage collected.
+    """
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, BaseSelectorEventLoop) and isinstance(server, asyncio.Server):
+        for listening in server.sockets:
+            loop.remove_reader(listening.fileno())
+        await asyncio.sleep(0)
+    server.close()
