@@ -13,6 +13,9 @@ HELM := .cache/helm/$(HELM_VERSION)/helm
 GATEWAY_API := sigs.k8s.io/gateway-api@v1.4.0
 PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
 PACKAGE ?= compiler
+EXAMPLES ?= 1
+# Many tests wait, so there are more workers than processors.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2)')
 NAMES := $(shell sed -n 's/^name = "\(.*\)"$$/\1/p' $(PROJECTS))
 
 # As pip, uv trusts the system's certificates if there are any, or those of pip's settings, which it does not read.
@@ -27,8 +30,9 @@ UV = $(patsubst %,SSL_CERT_FILE=%,$(CERTIFICATES)) $(BIN)/uv
 .PHONY: test demo check coverage fuzz mutants conformance clients bench lock metadata wheels \
 	deploy-check image-check clean
 
+# EXAMPLES=10 lets the property tests try ten times as many examples.
 test: $(VENV)/.installed
-	$(BIN)/pytest -q -n auto --dist loadfile
+	ADAPTER_HOST_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
 demo: $(VENV)/.installed
 	$(BIN)/python docs/demo.py

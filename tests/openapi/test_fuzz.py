@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from adapter_host import Host, ProblemsError, Settings
 from adapter_host.openapi import Documents, WarningCollector, read_api, write_capability
+from tests.support.examples import examples
 from tests.support.schema_counts import read
 
 HERE = Path(__file__).parent
@@ -144,7 +145,9 @@ def check(text: str, name: str, folder: Path) -> bool:
 
 
 @given(document=mutants())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 def test_mutated_document(document: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("api")
     check(json.dumps(document), "api.json", folder)

@@ -6,7 +6,6 @@ Operations of the example capabilities are called with generated arguments: dire
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests.support.examples import examples
 from tests.support.upstream import Api
 
 from . import callers as clients
@@ -41,8 +41,6 @@ FILES = [
 ]
 CALLERS: dict[str, type[Caller]] = {**clients.CALLERS, "grpc": Grpc}
 EXPOSERS = {**clients.EXPOSERS, "grpc": Grpc.exposer}
-CALLS = int(os.environ.get("ADAPTER_HOST_SAME_CALLS", "150"))
-"""Generated calls of each file; each is made over every protocol."""
 
 OWN_HEADERS = {"host", "accept-encoding", "user-agent", "traceparent", "tracestate", "x-request-id"}
 
@@ -129,7 +127,7 @@ async def test_calls_are_the_same(file: str, tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     async with connected(CAPABILITIES / file, tmp_path) as (same, callers):
 
-        @settings(max_examples=CALLS, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
         @given(calls(dict(same.operations)))
         def check(call: tuple[str, dict[str, Any]]) -> None:
             asyncio.run_coroutine_threadsafe(compare(same, callers, *call), loop).result()

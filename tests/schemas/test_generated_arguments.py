@@ -13,6 +13,7 @@ from adapter_host.compiler.argument_checks import compile_validator
 from adapter_host.schemas.explanation import Explainer
 from adapter_host.schemas.resolve import resolve_schema
 from adapter_host.schemas.wording import describe_place, json_pointer
+from tests.support.examples import examples
 from tests.support.generated_values import Made, changed, schemas_and_values
 
 
@@ -20,7 +21,7 @@ def never_asked(schema: Any, value: Any) -> bool:
     raise AssertionError("the schema is not nested deeply")
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(schemas_and_values(), st.data())
 def test_generated_arguments(made: Made, data: st.DataObject) -> None:
     schema, value, changes = made

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from adapter_host.schemas.portable.names import NameMap, property_names
 from adapter_host.schemas.portable.render import portable_schema
+from tests.support.examples import examples
 from tests.support.tool_rules import input_violations, output_violations
 
 Json = dict[str, Any]
@@ -217,7 +218,7 @@ def is_known(schema: Json, value: Any) -> bool:
 
 
 slow = settings(
-    max_examples=150,
+    max_examples=examples(50),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # examples are small, and shrinking takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

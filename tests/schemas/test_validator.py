@@ -17,6 +17,7 @@ from adapter_host.schemas.resolve import resolve_schema
 from adapter_host.schemas.validator import LONGEST_NAME
 from adapter_host.schemas.violations import MAX_VIOLATIONS
 from adapter_host.schemas.wording import describe_place, json_pointer
+from tests.support.examples import examples
 
 KINDS = {
     "oneOf": [
@@ -180,7 +181,7 @@ def composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.recursive(st.booleans() | composed(st.booleans()), composed, max_leaves=4), st.lists(VALUES, max_size=5))
 def test_any_schema_agrees_with_another_validator(schema: Any, values: list[Any]) -> None:
     resolved = resolve_schema(schema)

@@ -51,7 +51,7 @@ def served(authentication: dict[str, Any]) -> dict[str, Any]:
         (f"GET /mcp HTTP/1.1\r\nHost: a b\r\n{OPEN}", 400),
         (f"GET /other HTTP/1.1\r\n{LOCAL}", 404),
         (f"TRACE /mcp HTTP/1.1\r\n{LOCAL}", 405),
-        (f"POST /mcp HTTP/1.1\r\n{LOCAL}{JSON}Transfer-Encoding: gzip, chunked\r\n", 501),
+        (f"POST /mcp HTTP/1.1\r\n{LOCAL}{JSON}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n", 501),
         (f"GET /mcp HTTP/1.1\r\n{LOCAL}X: {'x' * 20_000}\r\n", 400),
         ("nonsense\r\n", 400),
     ],
