@@ -32,7 +32,7 @@ UV = $(patsubst %,SSL_CERT_FILE=%,$(CERTIFICATES)) $(BIN)/uv
 
 # EXAMPLES=10 lets the property tests try ten times as many examples.
 test: $(VENV)/.installed
-	ADAPTER_HOST_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -n $(WORKERS) --dist loadfile
+	ADAPTER_HOST_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 demo: $(VENV)/.installed
 	$(BIN)/python docs/demo.py

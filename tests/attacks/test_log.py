@@ -30,6 +30,8 @@ from tests.support.command import wait_for_file
 from tests.support.host_process import host_process
 from tests.support.raw_http import CLOSE, exchange, status_of
 
+pytestmark = pytest.mark.early
+
 FORGED = "x\n2026-11-30 00:00:00.000 WARNING adapter_host: FORGED\x1b[31m\x9b31m\u202e"
 ESCAPED = r"x\n2026-11-30 00:00:00.000 WARNING adapter_host: FORGED\x1b[31m\x9b31m\u202e"
 

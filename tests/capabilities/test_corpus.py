@@ -27,7 +27,10 @@ from tests.support.corpus_documents import AUTHORS, CORPUS, Document, Unit, capa
 from tests.support.corpus_expectations import Query, Request, arguments, expected, query_of, sent
 from tests.support.paths import SHARED
 
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the published capabilities are not at ../shared/corpus")
+pytestmark = [
+    pytest.mark.early,
+    pytest.mark.skipif(not CORPUS.is_dir(), reason="the published capabilities are not at ../shared/corpus"),
+]
 AUTHORS_ONLY = "corpus-authors/"
 
 NAMES = [*capabilities(CORPUS), *capabilities(AUTHORS)]

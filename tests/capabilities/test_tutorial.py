@@ -26,7 +26,7 @@ from tests.support.tutorial_upstreams import Upstream, upstream
 TUTORIAL = SHARED / "tutorial"
 DOCUMENTS = {int(path.name.split("-")[1]): path for path in TUTORIAL.glob("step-*.yml")}
 
-pytestmark = pytest.mark.skipif(not TUTORIAL.is_dir(), reason="../shared/tutorial is not there")
+pytestmark = [pytest.mark.early, pytest.mark.skipif(not TUTORIAL.is_dir(), reason="../shared/tutorial is not there")]
 
 MCP, REST = "shipyard-tools", "shipyard-api"
 TOKEN = "sk-mcp-YYYYYYYYYYYY"

@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.early
+
 FILE = str(ROOT / "capabilities/greeting.yaml")
 COMMANDS = [
     ("inspect", FILE),

@@ -34,6 +34,8 @@ import asyncio
 import sys
 from adapter_host.testing import running
 
+pytestmark = pytest.mark.early
+
 async def serve():
     for file in sys.argv[1:]:
         async with running(file) as served:

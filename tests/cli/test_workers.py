@@ -16,7 +16,10 @@ from syrupy.assertion import SnapshotAssertion
 from tests.conftest import Command
 from tests.support.command import DOCUMENT, SECRET, Serve, Serving, Upstream
 
-pytestmark = pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="processes cannot share a port here")
+pytestmark = [
+    pytest.mark.early,
+    pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="processes cannot share a port here"),
+]
 
 
 async def test_workers_share_ports(serve: Serve, upstream: Upstream) -> None:

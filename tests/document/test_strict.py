@@ -19,6 +19,8 @@ from tests.language.schema import Sampler, fields, published, validator_of
 from tests.support.pages import PAGES, blocks
 from tests.support.paths import ROOT, SHARED
 
+pytestmark = pytest.mark.early
+
 SAMPLES = 500
 MUTATIONS = 2000
 EACH_LANGUAGE = pytest.mark.parametrize("language", [ALPHA2, BETA5], ids=["alpha2", "beta5"])

@@ -123,7 +123,7 @@ SEGMENTS = st.sampled_from([*NAMES, "", ".", "..", ".env", "\\", "\0"])
 PATHS = st.lists(SEGMENTS | st.text(max_size=4), max_size=6).map("/".join)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(path=PATHS)
 def test_paths_cannot_escape_the_folder(folder: Path, path: str) -> None:
     served = at(folder)

@@ -23,6 +23,8 @@ from tests.project.sync_metadata import PROJECTS, project_urls, synced
 from tests.support.clean_environment import CleanEnvironment
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.early
+
 UV: Final = str(Path(sys.executable).with_name("uv"))
 BUILD: Final = (UV, "build", "--quiet", "--offline", "--no-build-isolation", "--python", sys.executable)
 BUILD_TOOLS: Final = ("hatchling", "hatch-fancy-pypi-readme")

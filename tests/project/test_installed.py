@@ -19,6 +19,8 @@ from tests.support.clean_environment import CleanEnvironment
 from tests.support.pages import blocks, steps
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.early
+
 GUIDE = ROOT / "docs/writing-a-plugin.md"
 OURS = ("core", "plugins/http")
 TOOLS = ("build", "hatchling", "hatch-fancy-pypi-readme", "editables", "mypy", "ruff", "pytest", "pytest-asyncio", "uv")

@@ -23,6 +23,8 @@ from .callers import Caller, Outcome
 from .grpc_caller import Grpc, carried
 from .same_operations import CAPABILITIES, SameOperations, canonical, serving
 
+pytestmark = pytest.mark.early
+
 # Each file with operations; the others expose nothing that every protocol has: skills, files, forwarded requests.
 FILES = [
     "api-keys.yaml",

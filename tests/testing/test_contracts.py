@@ -15,6 +15,8 @@ from tests.support.broken_adapters import CONSUMERS, EXPOSERS, EchoContract, Sta
 from tests.support.contract_runner import BROKEN_TIMEOUT, GUIDE, broken, defined_tests, failed_tests, ignore_leaks
 from tests.support.pages import blocks
 
+pytestmark = pytest.mark.early
+
 
 @pytest.mark.parametrize("contract", [EchoContract, StationContract])
 def test_good_adapters_pass(contract: type[Any]) -> None:

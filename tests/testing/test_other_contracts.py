@@ -44,6 +44,8 @@ from adapter_host.testing import (
 from tests.support.adapters import PlainExposer
 from tests.support.contract_runner import BROKEN_TIMEOUT, GUIDE, broken, defined_tests, failed_tests, ignore_leaks
 
+pytestmark = pytest.mark.early
+
 # HTTP exposers
 
 

@@ -35,7 +35,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(schemas, values)
 def test_agrees_with_jsonschema(schema: dict[str, Any], value: Any) -> None:
     assert (compile_schema(schema)(value) is None) is Draft202012Validator(schema).is_valid(value)

@@ -82,7 +82,7 @@ def test_tool_names_become_legal_and_unique(declared: list[str | None], expected
     assert tool_names(host(*map(tool, declared))) == expected
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=70), max_size=6))
 def test_any_tool_names_become_legal_and_unique(declared: list[str]) -> None:
     for profile, legal in (("portable", PORTABLE), ("full", FULL)):
