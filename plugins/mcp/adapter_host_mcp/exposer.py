@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .http.page import Description
     from .http.state import ServerState
     from .http.transport import HttpTransport
+    from .replicas.link import ReplicaLink
     from .sdk.http import SdkEndpoint
 
 KEY_VARIABLE: Final = "ADAPTER_HOST_MCP_KEY"
@@ -56,6 +57,7 @@ class McpExposer(HttpExposer[McpConfig]):
         self._check_cache_scope()
         self._key = self._session_key()
         self._transport: HttpTransport | None = None
+        self._replicas: ReplicaLink | None = None
 
     def _session_key(self) -> bytes:
         key = self.context.settings.environment.get(KEY_VARIABLE, "").encode()
@@ -99,13 +101,27 @@ class McpExposer(HttpExposer[McpConfig]):
         return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
     async def start(self) -> None:
-        """Warn about missing files of resources and prompts."""
+        """Warn about missing files of resources and prompts, and join other replicas if there is a store for them."""
         locations = [
             (resource.uri.text, resource.location) for resource in self.resources if isinstance(resource, FileResource)
         ]
         prompts = [prompt for prompt in self.prompts.values() if prompt.location]
         locations += [(f"prompt '{prompt.name}'", prompt.location) for prompt in prompts if prompt.location]
         await warn_missing_locations(locations)
+        store = self.context.settings.state.partition(":")[0].lower()
+        if not self.stdio and store != "memory":
+            await self._join_replicas()
+
+    async def _join_replicas(self) -> None:
+        # Imported here, as most hosts have no store that replicas share.
+        from .replicas.link import link_replicas
+
+        tools = [tool.definition(allow_any_json=True) for tool in self.tools.values()]
+        resources = [[resource.uri.text, resource.definition] for resource in self.resources]
+        prompts = [prompt.definition for prompt in self.prompts.values()]
+        declared = bool(self.context.settings.environment.get(KEY_VARIABLE))
+        self._replicas = link_replicas(self.context, self._key, [tools, resources, prompts], declared=declared)
+        self._key = await self._replicas.join()
 
     def build_app(self) -> web.Application:
         """Build the endpoint; the SDK is imported now if it is certainly needed, else on first use."""
@@ -114,7 +130,7 @@ class McpExposer(HttpExposer[McpConfig]):
         from .http.transport import HttpTransport
 
         fast_path = type(self).build_server is McpExposer.build_server and fit_fast_path(list(self.tools.values()))
-        state = ServerState(self.context.settings, self._key)
+        state = ServerState(self.context.settings, self._key, self._replicas)
         server_info = ServerInfo(self._identity(), list(self.tools.values())) if fast_path else None
         self._transport = HttpTransport(
             state, self.tools, server_info, self._build_sdk_endpoint, _import_sdk, self._describe
@@ -171,14 +187,18 @@ class McpExposer(HttpExposer[McpConfig]):
             self._transport.close()
 
     async def stop(self) -> None:
-        """Cancel the calls that continue without a connection."""
+        """Cancel the calls that continue without a connection, and leave the other replicas."""
         if self._transport is not None:
-            self._transport.stop()
+            await self._transport.stop()
+        if self._replicas is not None:
+            await self._replicas.leave()
 
     def notify_reload(self) -> None:
-        """Notify listening clients that the lists have changed."""
+        """Notify listening clients that the lists have changed, also those of other replicas that list the same."""
         if self._transport is not None:
             self._transport.notify_changed()
+        if self._replicas is not None:
+            self._replicas.announce_change()
 
     @property
     def active_count(self) -> int:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
-from collections.abc import Awaitable
-from typing import Final
+from collections.abc import AsyncIterable, Awaitable
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from .response import RequestInfo, ResponseStream
 from .sse import EventQueue
+from .stored_streams import RESUME_TIMEOUT, StoredStreams
+
+if TYPE_CHECKING:
+    from adapter_host_mcp.replicas.link import ReplicaLink
 
 HEARTBEAT_INTERVAL: Final = 5.0
 """Seconds between heartbeats of a long call; the first is sent after one to two intervals."""
 
-RESUME_TIMEOUT: Final = 300.0
-"""Seconds for which a detached stream waits for its client."""
-
 MAX_RESUMABLE: Final = 1000
 """Maximum number of detached streams per exposer."""
 
+_TOKEN_SIZE: Final = 8
+_TOKEN: Final = re.compile(r"[0-9a-f]{16}")
+
 
 class ActiveResponses:
-    """The responses in progress of one exposer."""
+    """The responses in progress of one exposer; with `replicas`, its detached streams are in their store."""
 
-    def __init__(self) -> None:
+    def __init__(self, replicas: ReplicaLink | None = None) -> None:
+        self._stored: StoredStreams | None = None
+        if replicas is not None:
+            self._stored = StoredStreams(replicas)
         self._open: set[ResponseStream[RequestInfo]] = set()
         self._by_key: dict[tuple[str, str | int], ResponseStream[RequestInfo]] = {}
         self._heartbeats: set[asyncio.Task[None]] = set()
@@ -33,7 +41,8 @@ class ActiveResponses:
         self._resumptions: dict[tuple[str, str], EventQueue] = {}
 
     def __len__(self) -> int:
-        return len(self._open) + len(self._resumptions)
+        stored = 0 if self._stored is None else len(self._stored)
+        return len(self._open) + len(self._resumptions) + stored
 
     def add(self, response: ResponseStream[RequestInfo]) -> None:
         """Register a response."""
@@ -66,11 +75,13 @@ class ActiveResponses:
         finally:
             self.remove(response)
 
-    def cancel(self, session: str, request_id: str | int) -> None:
-        """Cancel a request by its id; unknown ids are ignored."""
+    def cancel(self, session: str, request_id: str | int) -> bool:
+        """Cancel a request by its id; return whether it is in progress here."""
         response = self._by_key.get((session, request_id))
-        if response is not None:
-            response.cancel()
+        if response is None:
+            return False
+        response.cancel()
+        return True
 
     async def detach(self, response: ResponseStream[RequestInfo]) -> None:
         """Close a response's stream and keep its queue for the client; do nothing when too many are kept."""
@@ -82,14 +93,27 @@ class ActiveResponses:
             or len(self._resumptions) >= MAX_RESUMABLE
         ):
             return
-        key = (session.id, secrets.token_hex(8))
-        self._resumptions[key] = resumption = EventQueue()
-        asyncio.get_running_loop().call_later(RESUME_TIMEOUT, self._resumptions.pop, key, None)
-        await response.detach(key[1], resumption)
+        token = secrets.token_hex(_TOKEN_SIZE)
+        resumption = None
+        if self._stored is not None:
+            resumption = await self._stored.open(session.id, token)
+        if resumption is None:
+            # Without a store, only this process can resume the stream.
+            resumption = self._resumptions[session.id, token] = EventQueue()
+            asyncio.get_running_loop().call_later(RESUME_TIMEOUT, self._resumptions.pop, (session.id, token), None)
+        await response.detach(token, resumption)
 
-    def resumption(self, session: str, token: str) -> EventQueue | None:
-        """Remove and return the queue of a detached stream, or None when there is none."""
-        return self._resumptions.pop((session, token), None)
+    async def resumption(self, session: str, token: str) -> AsyncIterable[bytes] | None:
+        """Return the events of a detached stream, once, or None when there is none; raise `StoreUnavailableError`."""
+        local = self._resumptions.pop((session, token), None)
+        if local is not None or self._stored is None or not _TOKEN.fullmatch(token):
+            return local
+        return await self._stored.claim(session, token)
+
+    async def stop(self) -> None:
+        """Write the last events of detached streams to the store."""
+        if self._stored is not None:
+            await self._stored.stop()
 
     def _send_heartbeats(self) -> None:
         # One timer for all responses, as one per call would be expensive.

@@ -35,14 +35,6 @@ _SUPPORTED_VERSIONS: Final = frozenset({None, STATELESS_VERSION, *HANDSHAKE_VERS
 _ALLOWED: Final = "DELETE, GET, OPTIONS, POST"
 
 
-LIST_CHANGED: Final = (
-    "notifications/tools/list_changed",
-    "notifications/prompts/list_changed",
-    "notifications/resources/list_changed",
-)
-"""Notifications after a reload, when every list may have changed."""
-
-
 class SdkEndpoint(Protocol):
     """The endpoint built on the SDK, for messages that the fast path does not handle."""
 
@@ -130,17 +122,17 @@ class HttpTransport:
 
     def notify_changed(self) -> None:
         """Notify listening clients that the lists have changed."""
-        for change in LIST_CHANGED:
-            self._state.change_streams.publish(change)
+        self._state.publish_changes()
 
     def close(self) -> None:
         """Close the change streams; calls in flight continue."""
         self._state.change_streams.close()
 
-    def stop(self) -> None:
-        """Cancel the calls that continue without a connection."""
+    async def stop(self) -> None:
+        """Cancel the calls that continue without a connection, and keep their last events for other replicas."""
         if self._endpoint is not None:
             self._endpoint.stop()
+        await self._state.responses.stop()
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Handle a POST request."""
@@ -151,8 +143,8 @@ class HttpTransport:
             body = await read_body(request, self._state.body_limit)
             decoded = parse_body(body)
             if is_notification(decoded) and request.headers.get(VERSION_HEADER) in _SUPPORTED_VERSIONS:
-                return self._handle_notification(decoded, self._state.session(request))
-            rpc_request = parse_request(decoded, request.headers, self._state.session(request))
+                return await self._handle_notification(decoded, await self._state.session(request))
+            rpc_request = parse_request(decoded, request.headers, await self._state.session(request))
         except HttpError as error:
             return error_response(error)
         response = (
@@ -175,11 +167,11 @@ class HttpTransport:
         response_stream = ResponseStream(request, rpc_request, accepts_sse=accepts_sse)
         return self._state.responses.run(response_stream, self._call(tool, rpc_request, response_stream, server_info))
 
-    def _handle_notification(self, notification: Mapping[str, Any], session: Session | None) -> web.Response:
+    async def _handle_notification(self, notification: Mapping[str, Any], session: Session | None) -> web.Response:
         if notification["method"] == "notifications/cancelled" and session is not None:
             request_id = notification.get("params", {}).get("requestId")
             if is_request_id(request_id):
-                self._state.responses.cancel(session.id, request_id)
+                await self._state.cancel(session, request_id)
         return empty_response(202)
 
     def _respond_static(self, rpc_request: McpRequest, request: web.Request, server_info: ServerInfo) -> web.Response:
@@ -245,7 +237,7 @@ class HttpTransport:
         """Delete the session of a client."""
         try:
             _check_handshake(request)
-            return self._state.end_session(request)
+            return await self._state.end_session(request)
         except HttpError as error:
             return error_response(error)
 

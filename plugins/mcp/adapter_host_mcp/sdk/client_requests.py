@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, REQUEST_TIMEOUT, JSONRPCError, JSONRPCResponse
 
 from adapter_host_mcp.http.sessions import Session
+
+from .shared_responses import SharedResponses
+
+if TYPE_CHECKING:
+    from adapter_host_mcp.replicas.link import ReplicaLink
 
 MAX_PENDING: Final = 1000
 """Maximum number of pending requests per exposer."""
@@ -22,9 +27,10 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class ClientRequests:
-    """Pending requests to clients; the responses must arrive in the same process."""
+    """Pending requests to clients; with `replicas`, a response may arrive at another replica."""
 
-    def __init__(self) -> None:
+    def __init__(self, replicas: ReplicaLink | None = None) -> None:
+        self._responses = None if replicas is None else SharedResponses(replicas, self._settle)
         self._pending: dict[tuple[str, str | int], asyncio.Future[dict[str, Any]]] = {}
 
     def __len__(self) -> int:
@@ -46,8 +52,11 @@ class ClientRequests:
         key = (session.id, request_id)
         self._pending[key] = future = asyncio.get_running_loop().create_future()
         message = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
+        wait_for = TIMEOUT if timeout_seconds is None else timeout_seconds
         try:
-            async with asyncio.timeout(TIMEOUT if timeout_seconds is None else timeout_seconds):
+            async with asyncio.timeout(wait_for):
+                if self._responses is not None:
+                    await self._responses.expect(key, wait_for)
                 await send_message({name: value for name, value in message.items() if value is not None})
                 result: dict[str, Any] = await future
                 return result
@@ -55,12 +64,24 @@ class ClientRequests:
             raise MCPError(REQUEST_TIMEOUT, f"the client sent no response to {method} in time") from None
         finally:
             del self._pending[key]
+            if self._responses is not None:
+                await self._responses.forget(key)
 
-    def resolve(self, session: Session | None, message: JSONRPCResponse | JSONRPCError) -> bool:
-        """Resolve the pending request of a response; return False when there is none."""
+    async def resolve(self, session: Session | None, message: JSONRPCResponse | JSONRPCError) -> bool:
+        """Resolve the pending request of a response; return False when there is none.
+
+        Raise `StoreUnavailableError` if another replica may have it, and `MCPError` for a response that is too large
+        for one.
+        """
         if session is None or message.id is None:
             return False
-        future = self._pending.get((session.id, message.id))
+        key = (session.id, message.id)
+        if key in self._pending or self._responses is None:
+            return self._settle(key, message)
+        return await self._responses.deliver(key, message)
+
+    def _settle(self, key: tuple[str, str | int], message: JSONRPCResponse | JSONRPCError) -> bool:
+        future = self._pending.get(key)
         if future is None or future.done():
             return False
         if isinstance(message, JSONRPCError):

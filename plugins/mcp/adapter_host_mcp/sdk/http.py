@@ -15,12 +15,14 @@ from mcp_types import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     ErrorData,
+    JSONRPCError,
     JSONRPCNotification,
     JSONRPCRequest,
+    JSONRPCResponse,
     RequestId,
 )
 
-from adapter_host import TRACE_CONTEXT, current_call, encode_json
+from adapter_host import TRACE_CONTEXT, StoreUnavailableError, current_call, encode_json
 from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.http.fast_path import names_type
@@ -28,7 +30,7 @@ from adapter_host_mcp.http.headers import empty_response, json_error
 from adapter_host_mcp.http.request import HttpError, check_headers, error_response, read_body
 from adapter_host_mcp.http.response import ResponseStream
 from adapter_host_mcp.http.sessions import SESSION_HEADER, Session
-from adapter_host_mcp.http.state import principal_identity
+from adapter_host_mcp.http.state import principal_identity, unavailable
 from adapter_host_mcp.protocol import SSE_MEDIA_TYPE
 from adapter_host_mcp.sdk import adapter as sdk
 from adapter_host_mcp.tool_names import MAX_LENGTH
@@ -53,10 +55,10 @@ class SdkEndpoint:
         self._tools = tools
         self._state = state
         self._result_meta = b"," + orjson.dumps(sdk.result_meta(server))[1:-1]
-        self._client_requests = ClientRequests()
+        self._client_requests = ClientRequests(state.replicas)
         self._tasks: set[asyncio.Task[web.StreamResponse]] = set()
         add_subscriptions(server, state.change_streams)
-        add_log_level(server, state.sessions)
+        add_log_level(server, state)
         seal_state(server, state.key)
 
     @property
@@ -83,9 +85,9 @@ class SdkEndpoint:
         try:
             decoded = decode_body(body)
             message = sdk.read_message(decoded)
-            session = self._state.session(request)
+            session = await self._state.session(request)
             if not isinstance(message, JSONRPCRequest):
-                self._handle_one_way(message, session, request)
+                await self._handle_one_way(message, session, request)
                 return empty_response(202)
         except HttpError as error:
             return error_response(error)
@@ -115,14 +117,20 @@ class SdkEndpoint:
         name = request_info.request.params.get("name")
         return self._tools.get(name) if isinstance(name, str) else None
 
-    def _handle_one_way(self, message: sdk.OneWayMessage, session: Session | None, request: web.Request) -> None:
+    async def _handle_one_way(self, message: sdk.OneWayMessage, session: Session | None, request: web.Request) -> None:
         version = sdk.check_version(request.headers)
         if isinstance(message, JSONRPCNotification):
             request_id = sdk.cancelled_request(message)
             if session is not None and request_id is not None:
-                self._state.responses.cancel(session.id, request_id)
-        elif sdk.is_stateless(version) or not self._client_requests.resolve(session, message):
+                await self._state.cancel(session, request_id)
+        elif sdk.is_stateless(version) or not await self._resolve(session, message):
             raise MCPError(INVALID_REQUEST, "no pending request for this response")
+
+    async def _resolve(self, session: Session | None, message: JSONRPCResponse | JSONRPCError) -> bool:
+        try:
+            return await self._client_requests.resolve(session, message)
+        except StoreUnavailableError as error:
+            raise unavailable(error) from None
 
     async def _respond_in_task(self, response: PendingResponse) -> web.StreamResponse:
         """Run the response in a task that continues when a handler detaches the stream."""

@@ -29,13 +29,13 @@ from mcp_types import methods as wire
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from adapter_host import StartError
+from adapter_host import StartError, StoreUnavailableError
 from adapter_host_mcp.discovery import PAGE_SIZE, ServerIdentity
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.http.sse import MAX_QUEUED, MAX_STREAMS, STREAM_LIFETIME, ChangeStreams, TooManyStreamsError
 
 if TYPE_CHECKING:
-    from adapter_host_mcp.http.sessions import Sessions
+    from adapter_host_mcp.http.state import ServerState
 
 LISTEN: Final = "subscriptions/listen"
 
@@ -191,12 +191,15 @@ def add_subscriptions(server: Server[None], streams: ChangeStreams) -> None:
     server.add_request_handler(LISTEN, types.SubscriptionsListenRequestParams, handle_listen)
 
 
-def add_log_level(server: Server[None], sessions: Sessions) -> None:
+def add_log_level(server: Server[None], state: ServerState) -> None:
     """Add the handler of `logging/setLevel`."""
 
     async def set_log_level(context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
         if context.request is not None and context.request.session is not None:
-            sessions.set_log_level(context.request.session, params.level)
+            try:
+                await state.set_log_level(context.request.session, params.level)
+            except StoreUnavailableError as error:
+                raise MCPError(types.INTERNAL_ERROR, error.message) from None
         return types.EmptyResult()
 
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_log_level)

@@ -1,0 +1,1 @@
+"""State and messages that replicas share through the state store. Imports the plugin's root modules only."""
