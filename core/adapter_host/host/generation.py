@@ -48,6 +48,7 @@ class Generation:
         skipped: Sequence[Problem] = (),
     ) -> None:
         self.plans = tuple(plans)
+        self.number = 1
         self._skipped = tuple(skipped)
         self._register_app = register_app
         self.requests = InFlightCounter()

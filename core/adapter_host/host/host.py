@@ -16,7 +16,6 @@ from adapter_host.errors import Problem, ProblemsError, StartError
 from adapter_host.operation.callers import Caller
 from adapter_host.operation.operation import Arguments
 from adapter_host.operation.result import Result
-from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.state_stores import open_state, stop_state
 from adapter_host.plugin.step_type import StepType
@@ -72,6 +71,11 @@ class Host:
     def plans(self) -> tuple[Plan, ...]:
         """The compiled capabilities."""
         return self._generation.plans
+
+    @property
+    def generation(self) -> int:
+        """The number of the configuration that is served: 1 from the start, and one more after each reload."""
+        return self._generation.number
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -139,10 +143,6 @@ class Host:
         Return the ports of monitoring exposers by namespace, one for each worker. Raise `StartError` if a port is in
         use, and for exposers without a port or socket of the host.
         """
-        for status in self.status():
-            if not isinstance(status.exposer, HttpExposer) and not status.exposer.context.sockets:
-                message = f"'{status.namespace}' ({status.type}) has no socket to share; serve it without --workers"
-                raise StartError(message)
         return self._endpoints.reserve(self.plans, self.settings, ports)
 
     async def start(self, *, listen: bool = True, reloader: Reloader | None = None) -> None:
@@ -221,7 +221,7 @@ class Host:
         new = await self._reload_queue.builds.run(self._build, documents or self._documents, settings)
         new.require_secrets()
         removed = await self._serve(new, self._plan_endpoints(new, settings), old)
-        self._generation, self.settings = new, settings
+        self._generation, self.settings, new.number = new, settings, old.number + 1
         self._documents = tuple(documents) or self._documents
         for endpoint in removed:
             old.add_stop(f"connections to {endpoint.name}", endpoint.stop)

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from adapter_host.compiler.plan import Plan
+from adapter_host.errors import StartError
 from adapter_host.operation.limiter import InFlightCounter
+from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.server.endpoint import Endpoint, Key
 from adapter_host.server.layout import plan_endpoints
 from adapter_host.server.listener import Listener
@@ -35,7 +37,14 @@ class OpenEndpoints:
         return list(self._open.values())
 
     def reserve(self, plans: Sequence[Plan], settings: Settings, ports: SharedPorts) -> dict[str, list[int]]:
-        """Bind the sockets of all endpoints in `ports`; return the ports of monitoring exposers by namespace."""
+        """Bind the sockets of all endpoints in `ports`; return the ports of monitoring exposers by namespace.
+
+        Raise `StartError` if a port is in use, and for an exposer without a socket.
+        """
+        for exposer in (exposer_plan.exposer for plan in plans for exposer_plan in plan.exposers):
+            if not isinstance(exposer, HttpExposer) and not exposer.context.sockets:
+                name = f"'{exposer.config.namespace}' ({exposer.config.type})"
+                raise StartError(f"{name} has no socket to share; serve it without --workers")
         self._reserved, self._ports = plan_endpoints(plans, settings), ports
         return ports.reserve(self._reserved)
 

@@ -112,6 +112,39 @@ async def test_ready_until_drain(session: aiohttp.ClientSession) -> None:
             assert await request_json(probe, f"GET {url}/health/live") == (200, {"status": "UP"})
 
 
+async def test_configuration_of_replicas_can_be_compared(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+    def capability(replica: str, label: str = "Shop", schema: str = "{}") -> Path:
+        folder = tmp_path / replica
+        folder.mkdir(exist_ok=True)
+        (folder / "filter.json").write_text(schema)
+        parameter = {"name": "filter", "in": "query", "type": "string", "x-schema": {"$ref": "./filter.json"}}
+        listing = {"method": "GET", "name": "list", "call": "api.list", "inputParameters": [parameter]}
+        data = document("http://127.0.0.1:9", rest(listing), control(management={"info": True}))
+        data["info"]["label"] = label
+        data["capability"]["consumes"][0]["authentication"] = {"type": "bearer", "token": f"t0ken-of-{replica}"}
+        (folder / "capability.yaml").write_text(yaml.safe_dump(data))
+        return folder / "capability.yaml"
+
+    async def configuration(served: Running) -> dict[str, Any]:
+        body = (await request_json(session, f"GET {served.url('control')}/status"))[1]
+        found: dict[str, Any] = body["configuration"]
+        return found
+
+    async with running(capability("one")) as one, running(capability("two")) as two:
+        start = await configuration(one)
+        assert await configuration(two) == start
+        assert (start["generation"], re.fullmatch("sha256:[0-9a-f]{64}", start["digest"]) is None) == (1, False)
+        digests = {start["digest"]}
+        for generation, change in enumerate(({"label": "Store"}, {"schema": '{"type": "string"}'}), 2):
+            await one.host.reload(capability("one", **change))
+            changed = await configuration(one)
+            assert changed["generation"] == generation
+            assert changed["digest"] not in digests
+            digests.add(changed["digest"])
+            await two.host.reload(capability("two", **change))
+            assert await configuration(two) == changed
+
+
 class DisconnectedExposer(Exposer[Any]):
     """`type: lost`: has lost the connection to its broker."""
 

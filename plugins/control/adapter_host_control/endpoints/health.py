@@ -15,6 +15,8 @@ from adapter_host import HOST, ExposerStatus, Host, LoadedCapability
 from adapter_host_control.config import ControlConfig
 from adapter_host_control.responses import json_response
 
+from .configuration import ConfigurationStatus
+
 
 async def live(_: web.Request) -> web.Response:
     """Report that the process responds."""
@@ -53,6 +55,7 @@ class StatusEndpoint:
 
     def __init__(self, loaded: LoadedCapability, config: ControlConfig) -> None:
         capability = loaded.capability
+        self._configuration = ConfigurationStatus()
         self._static = {
             "capability": {
                 "label": capability.label,
@@ -68,7 +71,7 @@ class StatusEndpoint:
         }
 
     async def get(self, request: web.Request) -> web.Response:
-        """Return versions, start time and the status of every exposer."""
+        """Return versions, start time, the configuration and the status of every exposer."""
         host = request.app[HOST]
         now = datetime.now(UTC)
         started = host.started or now
@@ -78,6 +81,7 @@ class StatusEndpoint:
                 **self._static,
                 "started": started.isoformat(timespec="seconds"),
                 "uptime": iso_duration(now - started),
+                "configuration": await self._configuration.get(host),
                 "calls": host.calls,
                 "adapters": list(_adapters(host.status())),
             }
