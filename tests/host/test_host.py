@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yarl
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from syrupy.assertion import SnapshotAssertion
@@ -172,6 +173,26 @@ async def test_drain_completes_calls_and_refuses_new_ones(session: aiohttp.Clien
         assert await call == (200, b'"done"')
         await drain
         assert served.calls == 0
+
+
+async def test_drain_serves_connections_that_are_open(session: aiohttp.ClientSession) -> None:
+    ping = {"name": "ping", "outputParameters": [{"type": "string", "value": "pong"}]}
+    async with host(document(plain(ping))) as served:
+        url = yarl.URL(f"{served.status()[0].url}/ping")
+        assert await fetch(session, str(url)) == (200, b'"pong"')
+        request = f"POST {url.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode()
+        # The kernel accepts both connections, the host neither of them yet.
+        address = (url.host, url.port)
+        with socket.create_connection(address) as with_request, socket.create_connection(address) as silent:
+            with_request.sendall(request)
+            drain = asyncio.create_task(served.drain())
+            await until(lambda: not served.status()[0].serving)
+            silent.sendall(request)
+            await drain
+            for client in (with_request, silent):
+                client.setblocking(False)
+                response = await asyncio.get_running_loop().sock_recv(client, 65536)
+                assert response.startswith(b"HTTP/1.1 200 ")
 
 
 async def fetch(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:

@@ -12,6 +12,9 @@ from .limits import AddressCounter, address_reader, descriptor_limits
 from .log import ADDRESS_LIMIT, CONNECTION_LIMIT, DESCRIPTOR_LIMIT, EVICTED, ConnectionLog, Kind
 from .progress import check_interval
 
+FIRST_REQUEST_TIMEOUT: Final = 0.5
+"""Seconds that a drain waits for the first requests of open connections."""
+
 
 class Connection(Protocol):
     """What the limits need of a connection."""
@@ -87,10 +90,22 @@ class Connections:
             self._addresses.remove(address)
 
     async def finish_bodies(self) -> None:
-        """Wait for the responses to the requests whose bodies are not complete yet."""
+        """Wait for the responses to the requests whose bodies are not complete yet.
+
+        Connections that have just been opened have a moment for their first request.
+        """
+        await self._hear_first_requests()
         waiting = [connection.response_sent() for connection in self._open if connection.is_body_incomplete]
         if waiting:
             await asyncio.gather(*waiting)
+
+    async def _hear_first_requests(self) -> None:
+        # The server of a new connection has not begun to wait for a request yet.
+        await asyncio.sleep(0)
+        clock = asyncio.get_running_loop().time
+        end = clock() + FIRST_REQUEST_TIMEOUT
+        while clock() < end and any(connection.is_silent for connection in self._open):  # noqa: ASYNC110
+            await asyncio.sleep(FIRST_REQUEST_TIMEOUT / 100)
 
     def _refuse(self, kind: Kind, address: str) -> bool:
         self.log.report(kind, address)

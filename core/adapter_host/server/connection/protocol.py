@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from functools import partial
 from typing import Final, cast
 
 from aiohttp import web
@@ -206,7 +208,7 @@ class ConnectionProtocol(HostProtocol):
 class ConnectionSite(web.BaseSite):
     """Accepts the connections of a runner on an open socket."""
 
-    __slots__ = ("_connections", "_socket")
+    __slots__ = ("_build_protocol", "_connections", "_socket")
 
     def __init__(self, runner: web.AppRunner, listening: socket.socket, connections: Connections) -> None:
         super().__init__(runner, backlog=connections.backlog)
@@ -224,10 +226,26 @@ class ConnectionSite(web.BaseSite):
         loop = asyncio.get_running_loop()
         server = cast(HostServer, self._runner.server)
 
-        def build_protocol() -> ConnectionProtocol:
-            return ConnectionProtocol(self._connections, server, loop)
+        self._build_protocol = partial(ConnectionProtocol, self._connections, server, loop)
+        self._server = await loop.create_server(self._build_protocol, sock=self._socket, backlog=self._backlog)
 
-        self._server = await loop.create_server(build_protocol, sock=self._socket, backlog=self._backlog)
+    async def stop(self) -> None:
+        """Accept no new connections, but serve those that the kernel has accepted: closing the socket resets them."""
+        accepted = list(_pending_connections(self._socket, self._backlog)) if self._server is not None else []
+        await super().stop()
+        loop = asyncio.get_running_loop()
+        for connection in accepted:
+            await loop.connect_accepted_socket(self._build_protocol, connection)
+
+
+def _pending_connections(listening: socket.socket, limit: int) -> Iterator[socket.socket]:
+    for _ in range(limit):
+        try:
+            connection, _ = listening.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        yield connection
 
     async def stop(self) -> None:
         """Accept no new connections; open ones continue."""
