@@ -27,7 +27,7 @@ UV = $(patsubst %,SSL_CERT_FILE=%,$(CERTIFICATES)) $(BIN)/uv
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: test demo check coverage fuzz mutants conformance clients bench lock metadata wheels \
+.PHONY: test demo check coverage fuzz chaos mutants conformance clients bench lock metadata wheels \
 	deploy-check image-check clean
 
 # EXAMPLES=10 lets the property tests try ten times as many examples.
@@ -63,6 +63,10 @@ coverage: $(VENV)/.installed
 # FUZZ='--seconds 30', or 'server --seed 1': see `python -m tests.fuzz.run --help`.
 fuzz: $(VENV)/.installed
 	$(BIN)/python -m tests.fuzz.run $(FUZZ)
+
+# Faults of replicas and of their store under load; CHAOS="--writes 1000": see `python -m tests.replicas.chaos --help`.
+chaos: $(VENV)/.installed
+	$(BIN)/python -m tests.replicas.chaos $(CHAOS)
 
 # PACKAGE=auth, or a plugin's name; MUTANTS='--most 0' runs all of them: see tests/mutants/run.py.
 mutants: $(MUTMUT)
