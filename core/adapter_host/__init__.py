@@ -101,12 +101,15 @@ if TYPE_CHECKING:
     from .json_nesting import decode_json as decode_json
     from .json_nesting import encode_json as encode_json
     from .json_nesting import parse_json as parse_json
+    from .operation.call_record import CallRecord as CallRecord
+    from .operation.call_record import note_call as note_call
     from .operation.callers import CallContext as CallContext
     from .operation.callers import Caller as Caller
     from .operation.callers import CallScope as CallScope
     from .operation.callers import CallSite as CallSite
     from .operation.callers import Principal as Principal
     from .operation.callers import current_call as current_call
+    from .operation.callers import current_request_id as current_request_id
     from .operation.event_streams import Event as Event
     from .operation.event_streams import EventFormat as EventFormat
     from .operation.event_streams import event_format as event_format
@@ -275,7 +278,16 @@ _EXPORTS = {
     "hosts": ("is_loopback",),
     "http_syntax": ("CONNECTION_HEADERS", "HOP_BY_HOP", "TOKEN", "bare_media_type", "is_connection_header", "is_token"),
     "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "decode_json", "encode_json", "parse_json"),
-    "operation.callers": ("CallContext", "CallScope", "CallSite", "Caller", "Principal", "current_call"),
+    "operation.call_record": ("CallRecord", "note_call"),
+    "operation.callers": (
+        "CallContext",
+        "CallScope",
+        "CallSite",
+        "Caller",
+        "Principal",
+        "current_call",
+        "current_request_id",
+    ),
     "operation.event_streams": ("Event", "EventFormat", "event_format"),
     "operation.inputs": ("Input", "JSON_CLASSES", "JSON_TYPES"),
     "operation.operation": (

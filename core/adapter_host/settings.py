@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ class Settings:
     request begin within `keep_alive_timeout`. Within each `body_timeout` and `send_timeout`, a client must send a body,
     or read a response, at `minimum_rate` bytes per second on average. `connection_limit` is that of one listener,
     `connection_limit_per_address` that of one client of it; `trusted_proxies` have only the first.
+
+    `access_log` is called with the `CallRecord` of each request and each call at its end; it must not block, nor raise.
 
     `plugins` are the settings of plugins by the plugins' names. `state` is the URL of the state store, and hosts with
     the same `state_prefix` in the same store share their state.
@@ -68,6 +70,7 @@ class Settings:
     minimum_rate: int = 500
     connection_limit: int = 2000
     connection_limit_per_address: int = 1000
+    access_log: Callable[[Any], None] | None = field(default=None, repr=False)
     plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # It may have a password.
     state: str = field(default="memory:", repr=False)

@@ -73,16 +73,20 @@ def _limits(folder: Path, upstream: int) -> list[Contender]:
 
 
 def _ours(folder: Path, upstream: int) -> list[Contender]:
-    rest, mcp, app = free_port(), free_port(), free_port()
+    rest, mcp, app, logged = free_port(), free_port(), free_port(), free_port()
     document = folder / "orders.yaml"
     document.write_text(yaml.safe_dump(orders(f"http://127.0.0.1:{upstream}", rest, mcp), sort_keys=False))
-    served = Server("adapter-host", [str(COMMAND), "serve", str(document)])
+    # The others write no line for each request either.
+    served = Server("adapter-host", [str(COMMAND), "serve", "--no-access-log", str(document)])
+    ports = [f"--port=rest={logged}", "--port=mcp=0"]
+    logging = Server("adapter-host with an access log", [str(COMMAND), "serve", *ports, str(document)])
     embedded = Server("adapter-host, embedded", script("embedded", str(app), str(document)))
     ours = [
         Contender("adapter-host, REST, passed on", served, order(rest, "/passed"), PASSED),
         Contender("adapter-host, REST, 20 properties", served, wide(rest, "/passed"), PASSED),
         Contender("adapter-host, REST, 20 properties, x-schema", served, wide(rest, "/checked"), PASSED),
         Contender("adapter-host, REST, mapped", served, order(rest, "/mapped")),
+        Contender("adapter-host, REST, mapped, with an access log", logging, order(logged, "/mapped")),
         Contender("adapter-host, REST, mapped, by aiohttp's client", served, order(rest, "/mapped-by-aiohttp")),
         Contender("adapter-host, embedded, REST, mapped", embedded, order(app, "/api/rest/mapped")),
     ]

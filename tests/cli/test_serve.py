@@ -136,6 +136,11 @@ async def test_options(serve: Serve, upstream: Upstream, tmp_path: Path) -> None
         code, err = await served.wait_until_exit()
     assert code == 0
     lines = [json.loads(line) for line in err.splitlines() if line.startswith('{"time"')]
+    lines, requests = [
+        [line for line in lines if (line["logger"] == "adapter_host.access") == is_access]
+        for is_access in (False, True)
+    ]
+    assert [(line["status"], line["exposer"]) for line in requests] == [(200, "shop"), (421, "shop")]
     assert [(line["level"], line["logger"]) for line in lines if line["level"] != "info"] == [
         ("warning", "adapter_host")
     ]

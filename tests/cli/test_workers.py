@@ -165,6 +165,8 @@ async def test_logs_say_which_worker(serve: Serve, upstream: Upstream) -> None:
         _, err = await served.wait_until_exit()
     (line,) = (line for line in err.splitlines() if "evil.example" in line)
     assert '"worker":1' in line or '"worker":2' in line
+    (line,) = (line for line in err.splitlines() if "adapter_host.access" in line)
+    assert '"worker":1' in line or '"worker":2' in line
 
 
 def test_start_errors_are_printed_once(tmp_path: Path, command: Command) -> None:

@@ -121,8 +121,8 @@ class MixingExposer(EchoExposer):
 
 
 class StubbornExposer(EchoExposer):
-    async def _respond(self, line: str) -> str:
-        return await asyncio.shield(super()._respond(line))
+    async def _respond(self, line: str, client_address: str | None) -> str:
+        return await asyncio.shield(super()._respond(line, client_address))
 
 
 class EagerExposer(EchoExposer):

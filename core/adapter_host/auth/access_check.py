@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiMapping
 
+from adapter_host.operation.call_record import CallRecord
+from adapter_host.operation.callers import CallSite
 from adapter_host.plugin.access import AccessCheck, Refusal, Verdict
 
 from .credentials import Credentials
@@ -31,11 +33,14 @@ class _Request:
 
 
 class CredentialsCheck(AccessCheck):
-    """Checks requests to one exposer, named for the log."""
+    """Checks requests to the exposer of a site; refusals are in the log, and in the access log if there is one."""
 
-    def __init__(self, credentials: Credentials, namespace: str) -> None:
+    def __init__(
+        self, credentials: Credentials, site: CallSite, access_log: Callable[[CallRecord], None] | None
+    ) -> None:
         self._credentials = credentials
-        self._namespace = namespace
+        self._site = site
+        self._access_log = access_log
 
     def check(
         self, headers: Mapping[str, str], *, method: str = "", path: str = "", peer: str | None = None
@@ -53,5 +58,11 @@ class CredentialsCheck(AccessCheck):
 
     def _logged(self, verdict: Verdict, peer: str | None) -> Verdict:
         if isinstance(verdict, Refusal):
-            _log.debug("'%s' refused a client at %s: %s", self._namespace, peer or "an unknown address", verdict.detail)
+            where = peer or "an unknown address"
+            _log.debug("'%s' refused a client at %s: %s", self._site.exposer, where, verdict.detail)
+            if self._access_log is not None:
+                context = self._site.describe(self._site.exposer_type or "", client_address=peer)
+                record = CallRecord.of(self._site, context)
+                record.status = verdict.status
+                self._access_log(record)
         return verdict

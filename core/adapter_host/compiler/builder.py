@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from adapter_host.auth.access_check import CredentialsCheck
@@ -17,6 +18,7 @@ from adapter_host.capability.model import Model, walk
 from adapter_host.capability.spec import ConsumerConfig, ExposerConfig, ForwardSpec, OperationSpec, find_operations
 from adapter_host.document.source import Loc
 from adapter_host.errors import ProblemsError
+from adapter_host.operation.call_record import RecordedScope
 from adapter_host.operation.callers import CallSite
 from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import ConsumedOperation, Operations
@@ -29,6 +31,7 @@ from adapter_host.plugin.registry import describe
 from adapter_host.plugin.step_type import StepType
 from adapter_host.settings import Settings
 
+from .call_records import record_consumed
 from .extensions import warn_ineffective_extensions
 from .forward import ForwardCompiler, ForwardTarget
 from .http_paths import check_paths
@@ -144,6 +147,8 @@ class _CapabilityCompiler:
         args = {"config": config, "operations": operations, "context": context}
         for wrap in reversed(self._plugins.call_hook("consumer_wrapper", **args)):
             operations = tuple(wrap_consumed(operation, wrap(operation, operation.call)) for operation in operations)
+        if self._settings.access_log is not None:
+            operations = tuple(wrap_consumed(operation, record_consumed(operation.call)) for operation in operations)
         return operations
 
     def _step_type(self, type_name: str) -> StepType[Any]:
@@ -198,8 +203,8 @@ class _CapabilityCompiler:
     ) -> ExposerPlan | None:
         adapter = self._plugins.exposers[config.type]
         limiter = CallLimiter(self._settings.call_limit)
-        site = CallSite(self._loaded.capability.label, config.namespace, config.type)
-        access = None if credentials is None else CredentialsCheck(credentials, config.namespace)
+        site = self._site(config)
+        access = None if credentials is None else CredentialsCheck(credentials, site, self._settings.access_log)
         context = replace(self._context(config.namespace), access=access, site=site)
         wrap_step = compile_step_wrapper(self._plugins, context)
         compiler = self._operation_compiler(functions, wrap_step, self._response_policy(adapter, config))
@@ -223,6 +228,12 @@ class _CapabilityCompiler:
         middlewares = self._middlewares(exposer, context)
         origin_paths = check_paths(exposer) if isinstance(exposer, HttpExposer) else frozenset()
         return ExposerPlan(exposer, credentials, limiter, middlewares, site, origin_paths)
+
+    def _site(self, config: ExposerConfig) -> CallSite:
+        authentication = None if config.authentication is None else config.authentication.type
+        write = self._settings.access_log
+        scope = None if write is None else partial(RecordedScope, write=write)
+        return CallSite(self._loaded.capability.label, config.namespace, config.type, authentication, new_scope=scope)
 
     def _middlewares(self, exposer: Exposer[Any], context: BuildContext) -> tuple[Middleware, ...]:
         if not isinstance(exposer, HttpExposer):

@@ -18,6 +18,7 @@ from adapter_host.plugin.context import BuildContext
 from adapter_host.plugin.manager import Plugins
 
 from .argument_checks import compile_validator
+from .call_records import record_operation
 from .result_checks import check_results
 from .steps.compiler import WrapStep
 from .steps.flow import Work
@@ -28,7 +29,7 @@ def apply_wrappers(
 ) -> Operation:
     """Wrap the call of an operation: plugins innermost, then the call limit, then the validation of arguments.
 
-    With `convert`, texts in arguments are converted where text is not allowed.
+    With `convert`, texts in arguments are converted where text is not allowed. An access log is outermost.
     """
     call = check_results(operation)
     wrappers = plugins.call_hook("operation_wrapper", operation=operation, context=context)
@@ -36,7 +37,10 @@ def apply_wrappers(
         call = wrap(call)
     if wrappers:
         call = _check_type(call, operation, plugins.hook_order("operation_wrapper"))
-    return replace(operation, call=limit_calls(call, compile_validator(operation.inputs, convert=convert), limiter))
+    call = limit_calls(call, compile_validator(operation.inputs, convert=convert), limiter)
+    if (write := context.settings.access_log) is not None:
+        call = record_operation(call, operation, context.site, write)
+    return replace(operation, call=call)
 
 
 def _check_type(call: Call, operation: Operation, wrapped_by: Sequence[str]) -> Call:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, TypedDict, Unpack
@@ -56,12 +56,13 @@ class CallContext:
     client_address: str | None = None
 
 
-CURRENT_CALL: Final[ContextVar[tuple[Callable[[Any], CallContext], Any] | None]] = ContextVar(
+CURRENT_CALL: Final[ContextVar[tuple[Callable[[Any], CallContext], Callable[[Any], str], Any] | None]] = ContextVar(
     "adapter_host_current_call", default=None
 )
-"""The call in progress: a function that returns its context, and the argument of that function.
+"""The call in progress: functions that return its context and its request id, and the argument of both.
 
-Most calls have no reader of their context, so it is made only for one.
+Most calls have no reader of their context, so it is made only for one. A call has its request id before its caller is
+known.
 """
 
 
@@ -73,8 +74,17 @@ def current_call() -> CallContext:
     current = CURRENT_CALL.get()
     if current is None:
         return CallContext(request_id=new_request_id())
-    describe, subject = current
+    describe, _, subject = current
     return describe(subject)
+
+
+def current_request_id() -> str:
+    """Return the request id of the call in progress; outside of a call, a new one."""
+    current = CURRENT_CALL.get()
+    if current is None:
+        return new_request_id()
+    _, identify, subject = current
+    return identify(subject)
 
 
 class Caller(TypedDict, total=False):
@@ -97,7 +107,7 @@ class CallScope:
         self._token: Token[Any] | None = None
 
     def __enter__(self) -> None:
-        self._token = CURRENT_CALL.set((CallScope._read, self))
+        self._token = CURRENT_CALL.set((CallScope._read, CallScope._read_id, self))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -110,14 +120,26 @@ class CallScope:
             self._context = self._describe()
         return self._context
 
+    def _read_id(self) -> str:
+        return self._read().request_id
+
 
 @dataclass(frozen=True, slots=True)
 class CallSite:
-    """The names that all calls through one exposer share."""
+    """What all calls through one exposer share: the names, and the type of its `authentication`, if it has any.
+
+    `paths` are the path templates of its operations, by the ids of their specs. `new_scope` returns a scope
+    that is written to the access log.
+    """
 
     capability: str = ""
     exposer: str | None = None
     exposer_type: str | None = None
+    authentication: str | None = None
+    paths: MutableMapping[int, str] = field(default_factory=dict, repr=False, compare=False)
+    new_scope: Callable[[CallSite, Callable[[], CallContext]], CallScope] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     def describe(self, transport: str, **caller: Unpack[Caller]) -> CallContext:
         """Return the context of a call; without `request_id`, with a new one."""
@@ -131,9 +153,10 @@ class CallSite:
             client_address=caller.get("client_address"),
         )
 
-    def call(self, transport: str = "", **caller: Unpack[Caller]) -> CallScope:
-        """Return a scope for one call; `transport` is by default the type of the exposer."""
-        return CallScope(partial(self.describe, transport or self.exposer_type or "host", **caller))
+    def call(self, transport: str = "", *, whole_request: bool = False, **caller: Unpack[Caller]) -> CallScope:
+        """Return a scope for one call; see `BuildContext.call`."""
+        describe = partial(self.describe, transport or self.exposer_type or "host", **caller)
+        return self.new_scope(self, describe) if whole_request and self.new_scope is not None else CallScope(describe)
 
     def calls(self, transport: str = "") -> CallScope:
         """Return a scope for calls that open none themselves."""

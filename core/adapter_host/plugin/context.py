@@ -22,7 +22,7 @@ from adapter_host.document.source import Loc
 from adapter_host.errors import ProblemsError
 from adapter_host.expressions.template import Template
 from adapter_host.operation.callers import Caller, CallScope, CallSite
-from adapter_host.operation.operation import HeaderWriter
+from adapter_host.operation.operation import HeaderWriter, Operation
 from adapter_host.settings import Settings
 from adapter_host.state.memory import MemoryStateStore
 from adapter_host.state.store import StateStore
@@ -157,14 +157,24 @@ class BuildContext:
     def _discover_command(self) -> str:
         return f"run 'adapter-host discover {self.loaded.source.file} {self.namespace}'"
 
-    def call(self, transport: str = "", **caller: Unpack[Caller]) -> CallScope:
+    def call(self, transport: str = "", *, whole_request: bool = False, **caller: Unpack[Caller]) -> CallScope:
         """Return a context manager for one call through an exposer, which `current_call` then describes.
 
         The host does this for an `HttpExposer`; others enter it around `operation.call`, or around the start of its
         task. `transport` is a word for the protocol, by default the type of the exposer. `caller` has `principal`,
         `client_address` and `request_id`, as far as they are known; without `request_id` the call gets a random one.
+
+        With `whole_request` the context lasts until the response, and the access log has one line for it, whatever is
+        called or refused in it; otherwise it has one for each operation that is called.
         """
-        return self.site.call(transport, **caller)
+        return self.site.call(transport, whole_request=whole_request, **caller)
+
+    def set_path(self, operation: Operation, path: str) -> None:
+        """Set the path template of an operation for the access log, below the exposer's root; call it at build.
+
+        It is needed only where requests do not pass through the routes of an application, as by `direct_handler`.
+        """
+        self.site.paths[id(operation.spec)] = path
 
     def section(self) -> AbstractContextManager[Section]:
         """Return a context for the compilation of one operation, or of another part that can be left out.

@@ -24,6 +24,7 @@ from .connection.progress import SendWatch
 from .connection.rate_limited_log import RateLimitedLog
 from .problem_json import problem_response
 from .request_body import has_coded_body, reject_coded_body, stop_decoding
+from .request_ids import request_id_of
 
 _log = logging.getLogger("adapter_host")
 
@@ -51,6 +52,7 @@ def access_middleware(
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        CURRENT_CALL.set((read_call, request_id_of, request))
         if check_origin is not None and (refusal := check_origin(request)) is not None:
             return refusal
         requests.enter()
@@ -64,7 +66,6 @@ def access_middleware(
                 request[PRINCIPAL] = verdict
             if not decodes_bodies and hdrs.CONTENT_ENCODING in request.headers and has_coded_body(request):
                 return reject_coded_body()
-            CURRENT_CALL.set((read_call, request))
             if sends is None:
                 return await handler(request)
             sends.start(request)

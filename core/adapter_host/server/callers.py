@@ -11,6 +11,8 @@ from aiohttp import web
 from adapter_host.hosts import address_check
 from adapter_host.operation.callers import CallContext, CallSite, Principal
 
+from .request_ids import request_id_of
+
 PRINCIPAL: Final = web.RequestKey("adapter_host_principal", Principal)
 """The key of the authenticated caller in a request; absent if the exposer has no authentication."""
 
@@ -24,21 +26,26 @@ def call_reader(site: CallSite, trusted_proxies: Sequence[str]) -> Callable[[web
     def read(request: web.Request) -> CallContext:
         context = request.get(_CONTEXT)
         if context is None:
-            context = site.describe("http", principal=request.get(PRINCIPAL), client_address=read_address(request))
+            context = site.describe(
+                "http",
+                principal=request.get(PRINCIPAL),
+                client_address=read_address(request),
+                request_id=request_id_of(request),
+            )
             request[_CONTEXT] = context
         return context
 
     return read
 
 
-def client_reader(trusted_proxies: Sequence[str]) -> Callable[[web.Request], str | None]:
+def client_reader(trusted_proxies: Sequence[str]) -> Callable[[web.BaseRequest], str | None]:
     """Return a function that returns the address of the client of a request.
 
     Behind trusted proxies it is the last address in X-Forwarded-For that is none of theirs; a client can send any.
     """
     is_proxy = address_check(trusted_proxies)
 
-    def read(request: web.Request) -> str | None:
+    def read(request: web.BaseRequest) -> str | None:
         address = request.remote or None
         if not trusted_proxies or address is None:
             return address

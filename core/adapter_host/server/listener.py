@@ -9,9 +9,10 @@ from aiohttp import web
 
 from adapter_host.settings import Settings
 
+from .access_log import RequestLog
 from .connection.connections import Connections
 from .connection.protocol import FOREVER, ConnectionSite
-from .connection.protocol_errors import HostRunner
+from .connection.protocol_errors import HostRunner, HostServer
 from .endpoint import Endpoint
 from .mounts import ExposerMount
 from .router import MountedApp, RootRouter, root_application
@@ -46,9 +47,13 @@ class Listener(Endpoint):
         )
         await self._runner.setup()
         server = self._runner.server
-        assert server is not None
+        assert isinstance(server, HostServer)
         # aiohttp's types do not say that both handlers receive the server's own request class.
-        server.request_handler = self.router.handler(server.request_handler)  # type: ignore[assignment]
+        handler = self.router.handler(server.request_handler)
+        if settings.access_log is not None:
+            server.request_log = RequestLog(settings.access_log, settings.trusted_proxies)
+            handler = server.request_log.handler(handler)
+        server.request_handler = handler  # type: ignore[assignment]
         assert self._socket is not None
         self._connections = Connections(settings, self.name, monitors_host=self.monitors_host)
         await ConnectionSite(self._runner, self._socket, self._connections).start()

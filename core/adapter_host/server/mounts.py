@@ -19,7 +19,8 @@ from adapter_host.plugin.exposer import HttpExposer
 from adapter_host.settings import Settings
 
 from .access import access_middleware
-from .connection.requests import hide_version_on_prepare
+from .access_log import record_site
+from .connection.requests import complete_headers
 from .problem_json import SERVER
 from .router import MountedApp, freeze_at
 
@@ -67,11 +68,13 @@ class ExposerMount:
             decodes_bodies=type(self.exposer).decodes_bodies,
             public_paths=self._public_paths(),
         )
+        if settings.access_log is not None:
+            own_access = record_site(own_access, self.exposer_plan.site, self.prefix, self.exposer.endpoint)
         middlewares = self.exposer_plan.middlewares
         for middleware in (*reversed(middlewares), own_access):
             app.middlewares.insert(0, middleware)
         if address is None:
-            app.on_response_prepare.append(hide_version_on_prepare)
+            app.on_response_prepare.append(complete_headers)
         freeze_at(app, self.prefix)
         # A middleware may need `request.app`, which a direct handler does not set.
         use_direct_handler = not middlewares and _has_direct_handler(type(self.exposer))

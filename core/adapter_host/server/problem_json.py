@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from adapter_host.operation.request_id import new_request_id
+from adapter_host.operation.callers import current_request_id
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -26,8 +26,11 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> web.Response:
-    """Return an error response; `members` are extension members (`parameter="limit"`)."""
-    request_id = request_id or new_request_id()
+    """Return an error response; `members` are extension members (`parameter="limit"`).
+
+    `request_id` is by default that of the call in progress.
+    """
+    request_id = request_id or current_request_id()
     body = {
         "type": "about:blank",
         "title": title or HTTPStatus(status).phrase,

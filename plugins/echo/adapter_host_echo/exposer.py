@@ -66,9 +66,9 @@ class EchoExposer(Exposer[EchoConfig]):
     async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
         """Respond to one line; return False if the client disconnects before, which `reading` detects."""
         peer = writer.get_extra_info("peername")
-        # Plugins see who is calling. A Unix socket has no address.
-        with self.context.call(client_address=peer[0] if isinstance(peer, tuple) else None):
-            responding = asyncio.ensure_future(self._respond(line.decode(errors="replace")))
+        # A Unix socket has no address.
+        client_address = peer[0] if isinstance(peer, tuple) else None
+        responding = asyncio.ensure_future(self._respond(line.decode(errors="replace"), client_address))
         try:
             await asyncio.wait((reading, responding), return_when=asyncio.FIRST_COMPLETED)
             if reading.done() and not reading.result():
@@ -79,10 +79,13 @@ class EchoExposer(Exposer[EchoConfig]):
             responding.cancel()
         return True
 
-    async def _respond(self, line: str) -> str:
+    async def _respond(self, line: str, client_address: str | None) -> str:
         try:
             name, _, arguments = line.strip().partition(" ")
-            return encode_json({"result": await self._call(name, arguments)}).decode()
+            # Plugins and the log see who is calling.
+            with self.context.call(whole_request=True, client_address=client_address):
+                result = await self._call(name, arguments)
+            return encode_json({"result": result}).decode()
         except OperationError as error:
             return encode_json({"error": error.message, "status": error.status}).decode()
         except Exception:

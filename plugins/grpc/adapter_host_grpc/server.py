@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, Final
 
-from adapter_host import TRACE_CONTEXT, BuildContext, Operation, Principal, Refusal
+from adapter_host import TRACE_CONTEXT, BuildContext, Operation, Principal, Refusal, note_call
 
 from .calls import Call, StatusError, run
 from .config import GrpcConfig
@@ -64,19 +64,26 @@ class GrpcServer:
             await public(call)
             return
         principal = await self._check(call)
-        handler = self._handlers.get(call.path)
-        if handler is None:
-            raise StatusError(Code.UNIMPLEMENTED, "unknown method; the service lists its methods by reflection")
         trace = {key: call.headers[key] for key in _TRACE_KEYS if key in call.headers}
         token = TRACE_CONTEXT.set(trace) if trace else None
         try:
             with self._context.call(
-                principal=principal, client_address=call.peer, request_id=call.request_id, transport="grpc"
+                "grpc", whole_request=True, principal=principal, client_address=call.peer, request_id=call.request_id
             ):
-                await handler(call)
+                await self._handle(call)
         finally:
             if token is not None:
                 TRACE_CONTEXT.reset(token)
+
+    async def _handle(self, call: Call) -> None:
+        try:
+            handler = self._handlers.get(call.path)
+            if handler is None:
+                raise StatusError(Code.UNIMPLEMENTED, "unknown method; the service lists its methods by reflection")
+            await handler(call)
+        except StatusError as error:
+            note_call(status=error.code.name)
+            raise
 
     async def _check(self, call: Call) -> Principal | None:
         access = self._context.access

@@ -156,8 +156,7 @@ async def test_headers_of_every_response(
     async with shop.session.request(method, shop.url, json=body, headers={**ACCEPT, **headers}) as response:
         assert response.status == status
         assert (response.headers["Server"], response.headers["X-Content-Type-Options"]) == ("adapter-host", "nosniff")
-        failed = status >= 400 or (body and "nope" in str(body)) or "'x'" in str(body)
-        assert ("X-Request-Id" in response.headers) == bool(failed)
+        assert len(response.headers.getall("X-Request-Id")) == 1
         if status == 405:
             assert response.headers["Allow"] in ("DELETE, GET, OPTIONS, POST", "POST")
 

@@ -18,7 +18,7 @@ from .forward.routes import ForwardRoute, ForwardRouter, parse_forward_path
 from .path_variables import expand_patterns, match_input
 from .route import Route
 from .route_query import Pair, split_declared_path
-from .router import Router, Segment, parse_path
+from .router import Router, Segment, format_path, parse_path
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -119,6 +119,7 @@ class RestExposer(HttpExposer[RestConfig]):
         forward = ForwardRoute(
             resource, spec, operation, segments, tail, caching, settings.body_limit, settings.total_timeout
         )
+        self.context.set_path(operation, format_path(declared))
         existing = self._forwards.add(forward)
         if existing is not forward:
             self._report_duplicate(forward, existing)
@@ -154,6 +155,7 @@ class RestExposer(HttpExposer[RestConfig]):
             query,
             body_media=compile_body_media(operation, _in_body(operation, spec.method, variables)),
         )
+        self.context.set_path(operation, format_path(segments))
         existing = self._router.add(spec.method, segments, route)
         same = [other for other in (existing, *existing.alternatives) if set(other.query) == set(query)]
         if existing is route:

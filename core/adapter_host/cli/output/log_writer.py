@@ -18,6 +18,9 @@ _ATOMIC: Final = getattr(select, "PIPE_BUF", 512)
 _POLL: Final = 0.1
 """Seconds between two checks for the deadline while the reader is stalled."""
 
+COLLECTION_TIME: Final = 0.05
+"""Seconds for which lines that are not urgent wait for others, as waking the thread for each costs more than a line."""
+
 PAUSE_TIMEOUT: Final = 1.0
 """Maximum seconds for the writes in progress before the process forks."""
 
@@ -48,12 +51,17 @@ class LogWriter:
         self._reason = ""
         self._failing = False
         self._is_in_line = False
+        self._is_collecting = False
+        self._is_urgent = False
         self._deadline: float | None = None
         self._thread: threading.Thread | None = None
         self.start()
 
-    def put(self, lines: bytes) -> None:
-        """Write whole lines later, or count them if too many bytes are waiting."""
+    def put(self, lines: bytes, *, urgent: bool = True) -> None:
+        """Write whole lines later, or count them if too many bytes are waiting.
+
+        Lines that are not `urgent` are written within `COLLECTION_TIME`, together.
+        """
         with self._changed:
             if self._size + len(lines) > self._limit:
                 self._lost += lines.count(b"\n")
@@ -64,7 +72,12 @@ class LogWriter:
                     self._lost = 0
                 self._waiting.append(lines)
                 self._size += len(lines)
-            self._changed.notify()
+            if urgent:
+                self._is_urgent = True
+                self._changed.notify()
+            elif not self._is_collecting:
+                self._is_collecting = True
+                self._changed.notify()
 
     def start(self) -> None:
         """Start the thread, or let it continue."""
@@ -103,7 +116,12 @@ class LogWriter:
             while not self._waiting and (self._failing or not self._lost):
                 if self._deadline is not None:
                     return None
+                self._is_collecting = self._is_urgent = False
                 self._changed.wait()
+            if self._is_collecting and not self._is_urgent:
+                self._changed.wait_for(lambda: self._is_urgent or self._deadline is not None, COLLECTION_TIME)
+                # Until none is left, further lines are written at once.
+                self._is_urgent = True
             if self._is_overdue():
                 return None
             if not self._waiting:

@@ -10,12 +10,16 @@ import io
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
 from adapter_host.document.messages import count_noun
+from adapter_host.operation.call_record import CallRecord
 
+from .access_lines import LOGGER as ACCESS
+from .access_lines import access_formatter
 from .escapes import escape, to_json
 from .log_writer import LogWriter, Loss
 
@@ -40,6 +44,8 @@ class Log:
         self._standard_error = sys.stderr
         self._writer: LogWriter | None = None
         self._stream: _LineStream | None = None
+        self._format_access: Callable[[CallRecord], str] | None = None
+        self._access_logger = logging.getLogger(ACCESS)
 
     def open(self, worker: int | None = None) -> None:
         """Configure logging; lines of a worker process contain its number.
@@ -54,6 +60,17 @@ class Log:
             sys.stderr = self._stream = _LineStream(self._standard_error, self._writer)
         handler.setFormatter(formatter)
         logging.basicConfig(level=self._level.upper(), handlers=[handler], force=True)
+        self._format_access = access_formatter(self._format_name, worker)
+
+    def write_access(self, record: CallRecord) -> None:
+        """Write the line of the access log for a record; the level of its logger is `info`."""
+        if self._format_access is None or not self._access_logger.isEnabledFor(logging.INFO):
+            return
+        line = self._format_access(record)
+        if self._writer is not None:
+            self._writer.put(_encode(line), urgent=False)
+        else:
+            print(line, file=sys.stderr)
 
     def _formatter(self, worker: int | None) -> logging.Formatter:
         if self._format_name == "json":

@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: HeldHangUp) -> int:
-    host = _build_host(paths, options)
+    host = _build_host(paths, options, log)
     if not host.status():
         raise StartError(f"no exposer in {', '.join(paths)}; add one under 'exposes'")
     if clashes := process_clashes(host.plans, host.settings):
@@ -93,7 +93,8 @@ def _print_config(paths: Sequence[str], options: argparse.Namespace) -> int:
     return 0
 
 
-def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
+def _build_host(paths: Sequence[str], options: argparse.Namespace, log: Log | None = None) -> Host:
+    logs_calls = options.access_log and options.log_level in ("debug", "info")
     return Host(
         *paths,
         plugins=build_plugins(options),
@@ -121,6 +122,7 @@ def _build_host(paths: Sequence[str], options: argparse.Namespace) -> Host:
             response_limit=options.response_limit,
             conversion_workers=options.conversion_workers,
             conversion_timeout=options.conversion_timeout,
+            access_log=log.write_access if log is not None and logs_calls else None,
         ),
     )
 
@@ -146,7 +148,7 @@ def _supervise(
         _log.info("exposer '%s' has a port for each worker: %s", namespace, ", ".join(map(str, ports_of_workers)))
 
     def build() -> Host:
-        host = _build_host(paths, options)
+        host = _build_host(paths, options, log)
         host.require_secrets()
         host.reserve_ports(ports)
         return host

@@ -151,6 +151,10 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--log-format", choices=("text", "json"), default="text", help="log format (default: text)")
     group.add_argument("--log-level", choices=LEVELS, default="info", help="log level (default: info)")
     group.add_argument(
+        "--no-access-log", dest="access_log", action="store_false",
+        help="log no line for each request and each message (default: log them at level info)",
+    )  # fmt: skip
+    group.add_argument(
         "--log-buffer", type=_positive, default=BUFFER, metavar="BYTES",
         help=f"bytes of the log that wait for a slow reader; lines beyond are dropped and counted (default: {BUFFER})",
     )  # fmt: skip

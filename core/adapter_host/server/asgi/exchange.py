@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from adapter_host.operation.request_id import new_request_id
 from adapter_host.server.connection.requests import HostRequest
 from adapter_host.server.problem_json import problem_response
+from adapter_host.server.request_ids import request_id_of
 from adapter_host.settings import Settings
 
 from .scope import Message, Receive, Scope, Send, read_head
@@ -119,7 +119,7 @@ class Exchange:
             # Without its end, the server closes the connection.
             return
         except Exception:
-            _log.exception("request %s: unexpected error", new_request_id())
+            _log.exception("request %s: unexpected error", request_id_of(request))
 
     async def _response(self, request: HostRequest, handle: HandleRequest) -> web.StreamResponse:
         try:
@@ -129,7 +129,7 @@ class Exchange:
         except ConnectionError:
             raise
         except Exception as error:
-            request_id = new_request_id()
+            request_id = request_id_of(request)
             _log.exception("request %s: unexpected error", request_id)
             if self._writer.is_started:
                 # Only a broken connection still reports the error.

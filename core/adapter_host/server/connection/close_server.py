@@ -6,8 +6,8 @@ import asyncio
 from asyncio.selector_events import BaseSelectorEventLoop
 
 
-async def close_server(server: asyncio.AbstractServer) -> None:
-    """Accept no new connections, and close the sockets of a server; open connections continue.
+async def pause_server(server: asyncio.AbstractServer) -> None:
+    """Let the event loop accept no more connections of a server that will be closed.
 
     asyncio creates the transport of an accepted connection in the next turn of its loop. If the server is closed in
     between, the transport is neither served nor closed, and the client waits until it is garbage collected.
@@ -17,4 +17,9 @@ async def close_server(server: asyncio.AbstractServer) -> None:
         for listening in server.sockets:
             loop.remove_reader(listening.fileno())
         await asyncio.sleep(0)
+
+
+async def close_server(server: asyncio.AbstractServer) -> None:
+    """Accept no new connections, and close the sockets of a server; open connections continue."""
+    await pause_server(server)
     server.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, cast
 
@@ -13,11 +13,12 @@ from aiohttp.http import RawRequestMessage
 
 from adapter_host.server.problem_json import problem_response
 
-from .close_server import close_server
+from .close_server import pause_server
 from .connections import Connections
 from .log import BODY_TIMEOUT, HEADER_TIMEOUT, SEND_TIMEOUT
 from .progress import Progress, is_send_stalled
-from .protocol_errors import HostProtocol, HostServer
+from .protocol_errors import HostProtocol, HostServer, RequestEnd
+from .requests import HostRequest
 from .responses import is_plain, send_plain
 
 FOREVER: Final = 1e9
@@ -205,6 +206,32 @@ class ConnectionProtocol(HostProtocol):
         self.force_close()
 
 
+class RecordedConnectionProtocol(ConnectionProtocol):
+    """A connection whose requests are written to the access log."""
+
+    __slots__ = ("_request_log",)
+
+    def __init__(
+        self, connections: Connections, server: HostServer, loop: asyncio.AbstractEventLoop, request_log: RequestEnd
+    ) -> None:
+        super().__init__(connections, server, loop)
+        self._request_log = request_log
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send a response, and write the line of its request."""
+        sent, has_gone = await super().finish_response(request, resp, start_time)
+        self._request_log.end(request, sent.status, "client-disconnected" if has_gone else None)
+        return sent, has_gone
+
+    def _end(self, status: int, detail: str) -> None:
+        """Note the status of the response that the host sends in the place of the handler."""
+        if isinstance(self._current_request, HostRequest) and self._current_request.record is not None:
+            self._current_request.record.status = status
+        super()._end(status, detail)
+
+
 class ConnectionSite(web.BaseSite):
     """Accepts the connections of a runner on an open socket."""
 
@@ -226,12 +253,21 @@ class ConnectionSite(web.BaseSite):
         loop = asyncio.get_running_loop()
         server = cast(HostServer, self._runner.server)
 
-        self._build_protocol = partial(ConnectionProtocol, self._connections, server, loop)
+        self._build_protocol: Callable[[], ConnectionProtocol] = partial(
+            ConnectionProtocol, self._connections, server, loop
+        )
+        if server.request_log is not None:
+            self._build_protocol = partial(
+                RecordedConnectionProtocol, self._connections, server, loop, server.request_log
+            )
         self._server = await loop.create_server(self._build_protocol, sock=self._socket, backlog=self._backlog)
 
     async def stop(self) -> None:
         """Accept no new connections, but serve those that the kernel has accepted: closing the socket resets them."""
-        accepted = list(_pending_connections(self._socket, self._backlog)) if self._server is not None else []
+        accepted: list[socket.socket] = []
+        if self._server is not None:
+            await pause_server(self._server)
+            accepted = list(_pending_connections(self._socket, self._backlog))
         await super().stop()
         loop = asyncio.get_running_loop()
         for connection in accepted:
@@ -246,12 +282,6 @@ def _pending_connections(listening: socket.socket, limit: int) -> Iterator[socke
             return
         connection.setblocking(False)
         yield connection
-
-    async def stop(self) -> None:
-        """Accept no new connections; open ones continue."""
-        if self._server is not None:
-            await close_server(self._server)
-        await super().stop()
 
 
 def _too_slow(required: float, timeout: float) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aiohttp import http_exceptions, web
 
-from adapter_host.operation.request_id import new_request_id
 from adapter_host.server.problem_json import problem_response
+from adapter_host.server.request_ids import request_id_of
 
 from .rate_limited_log import RateLimitedLog
 from .requests import RequestFactory
@@ -55,6 +55,13 @@ def malformation(error: BaseException) -> str:
     return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "malformed message")
 
 
+class RequestEnd(Protocol):
+    """Writes the access log; what a connection needs of it."""
+
+    def end(self, request: web.BaseRequest, status: int | str, error: str | None = None) -> None:
+        """Write the line of a request whose response has been sent."""
+
+
 class HostProtocol(web.RequestHandler):
     """One connection of a listener."""
 
@@ -75,10 +82,10 @@ class HostProtocol(web.RequestHandler):
         if isinstance(exc, MALFORMED):
             status, detail = 400, f"the request is not valid HTTP: {malformation(exc)}"
             self._log_malformed(request.remote, exc)
-            request_id = None
+            request_id = request_id_of(request)
         else:
             detail = "unexpected error" if status == 500 else "the request timed out"
-            request_id = new_request_id()
+            request_id = request_id_of(request)
             _log.error("request %s: unexpected error", request_id, exc_info=exc)
         if request.writer.output_size > 0:
             # The status has been sent already; only a broken connection still reports the error.
@@ -106,6 +113,7 @@ class HostServer(web.Server):
     def __init__(self, handler: Callable[..., Any], **arguments: Any) -> None:
         super().__init__(handler, **arguments)
         self.rejections = RateLimitedLog(_log)
+        self.request_log: RequestEnd | None = None
 
 
 class HostRunner(web.AppRunner):

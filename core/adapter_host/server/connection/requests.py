@@ -14,7 +14,9 @@ from aiohttp.streams import StreamReader
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from adapter_host.operation.call_record import CallRecord
 from adapter_host.server.problem_json import SERVER, problem_response
+from adapter_host.server.request_ids import HEADER, request_id_of
 
 _SCHEMES: Final = ("http", "https")
 
@@ -39,9 +41,12 @@ class HostRequest(web.Request):
     fault: ProtocolFault | None = None
     root_path: str = ""
     """The percent-decoded path before its own, where the application of an ASGI server is mounted."""
+    record: CallRecord | None = None
+    """The record for the access log; None without it."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         hide_version(response)
+        response.headers[HEADER] = request_id_of(self)
         await super()._prepare_hook(response)
 
 
@@ -59,9 +64,10 @@ def hide_version(response: web.StreamResponse) -> None:
         response.headers[hdrs.SERVER] = SERVER
 
 
-async def hide_version_on_prepare(_: web.Request, response: web.StreamResponse) -> None:
-    """Hide the version of the server; a signal handler for `on_response_prepare` of applications."""
+async def complete_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Hide the version of the server and add the request id; a handler for `on_response_prepare` of applications."""
     hide_version(response)
+    response.headers[HEADER] = request_id_of(request)
 
 
 class RequestFactory:

@@ -9,6 +9,7 @@ from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import HttpVersion11
 
 from adapter_host.server.problem_json import SERVER
+from adapter_host.server.request_ids import HEADER, request_id_of
 
 from .requests import HostRequest
 
@@ -51,6 +52,7 @@ async def send_plain(request: web.BaseRequest, response: web.StreamResponse) -> 
         headers.setdefault(hdrs.CONTENT_TYPE, "application/octet-stream")
     headers.setdefault(hdrs.DATE, rfc822_formatted_time())
     headers.setdefault(hdrs.SERVER, SERVER)
+    headers[HEADER] = request_id_of(request)
     writer = request.writer
     await writer.write_headers(f"HTTP/1.1 {response.status} {response.reason}", headers)
     await writer.write_eof(body)

@@ -26,6 +26,7 @@ from adapter_host import (
     decode_json,
     decode_text,
     encode_json,
+    note_call,
 )
 from adapter_host_mcp.protocol import INTERNAL_ERROR, TRACE_KEYS
 
@@ -214,4 +215,5 @@ def report_internal_error(method: str, params: Mapping[str, Any] | None, error: 
     request_id = current_call().request_id
     subject = (params or {}).get("name") or (params or {}).get("uri") or ""
     log.error("%s %r failed (request %s)", method, subject, request_id, exc_info=error)
+    note_call(error=INTERNAL_ERROR)
     return {"code": INTERNAL_ERROR, "message": "Internal error", "data": {"request_id": request_id}}

@@ -42,6 +42,7 @@ class ServerState:
 
     def __init__(self, settings: Settings, key: bytes, replicas: ReplicaLink | None = None) -> None:
         self.body_limit = settings.body_limit
+        self.logs_calls = settings.access_log is not None
         self.key = key
         self.sessions = Sessions(key)
         self.responses = ActiveResponses(replicas)

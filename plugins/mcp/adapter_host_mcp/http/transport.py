@@ -19,6 +19,7 @@ from adapter_host_mcp.protocol import HANDSHAKE_VERSIONS, SSE_MEDIA_TYPE, STATEL
 
 from .fast_path import McpRequest, is_notification, is_request_id, names_type, parse_body, parse_request
 from .headers import empty_response, json_response
+from .messages import note_message
 from .page import Description, page_response
 from .request import HttpError, check_headers, error_response, read_body
 from .response import ResponseStream
@@ -142,6 +143,8 @@ class HttpTransport:
             accepts_sse = check_headers(request)
             body = await read_body(request, self._state.body_limit)
             decoded = parse_body(body)
+            if self._state.logs_calls:
+                note_message(decoded)
             if is_notification(decoded) and request.headers.get(VERSION_HEADER) in _SUPPORTED_VERSIONS:
                 return await self._handle_notification(decoded, await self._state.session(request))
             rpc_request = parse_request(decoded, request.headers, await self._state.session(request))

@@ -26,6 +26,7 @@ from adapter_host import (
     Result,
     UpstreamError,
     UpstreamStatusError,
+    note_call,
 )
 from adapter_host_mcp.features.completion import (
     MAX_VALUES,
@@ -46,6 +47,7 @@ from adapter_host_mcp.features.tool_results import (
     set_trace_context,
 )
 from adapter_host_mcp.features.tools import Tool
+from adapter_host_mcp.http.messages import method_name
 from adapter_host_mcp.tool_names import MAX_LENGTH
 
 from .server import PaginatedList
@@ -220,6 +222,7 @@ def add_tool_calls(server: Server[None], tools: Mapping[str, Tool], new_call: Ca
 
     async def run_in_scope(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
         with new_call():
+            note_call(message=method_name(ctx.method))
             return await _hide_unexpected_errors(ctx, call_next)
 
     server.middleware.append(run_in_scope)
@@ -240,7 +243,11 @@ async def _hide_unexpected_errors(ctx: ServerRequestContext[None], call_next: Ca
     token = set_trace_context(ctx.params)
     try:
         return await call_next(ctx)
-    except (MCPError, ValidationError):
+    except MCPError as error:
+        note_call(error=error.error.code)
+        raise
+    except ValidationError:
+        note_call(error=types.INVALID_PARAMS)
         raise
     except Exception as error:
         # The protocol boundary: the SDK would send the error's message to the client.

@@ -22,11 +22,12 @@ from mcp_types import (
     RequestId,
 )
 
-from adapter_host import TRACE_CONTEXT, StoreUnavailableError, current_call, encode_json
+from adapter_host import TRACE_CONTEXT, StoreUnavailableError, current_call, encode_json, note_call
 from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.http.fast_path import names_type
 from adapter_host_mcp.http.headers import empty_response, json_error
+from adapter_host_mcp.http.messages import note_message
 from adapter_host_mcp.http.request import HttpError, check_headers, error_response, read_body
 from adapter_host_mcp.http.response import ResponseStream
 from adapter_host_mcp.http.sessions import SESSION_HEADER, Session
@@ -84,6 +85,8 @@ class SdkEndpoint:
         """Handle the message in a body; `accepts_sse` says whether the client accepts an event stream."""
         try:
             decoded = decode_body(body)
+            if self._state.logs_calls:
+                note_message(decoded)
             message = sdk.read_message(decoded)
             session = await self._state.session(request)
             if not isinstance(message, JSONRPCRequest):
@@ -239,4 +242,5 @@ def _error_response(request_id: RequestId | None, data: ErrorData, status: int) 
 
 
 def _error_body(request_id: RequestId | None, data: ErrorData) -> bytes:
+    note_call(error=data.code)
     return encode_json({"jsonrpc": "2.0", "id": request_id, "error": data.model_dump(exclude_none=True)})

@@ -1,0 +1,89 @@
+"""The access log of HTTP exposers: one record for each request, also for refused and malformed ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from adapter_host.operation.call_record import CANCELLED, CURRENT_RECORD, CallRecord
+from adapter_host.operation.callers import CallSite
+
+from .callers import PRINCIPAL, client_reader
+from .connection.requests import HostRequest
+from .request_ids import request_id_of
+
+CLIENT_CLOSED_REQUEST: Final = 499
+"""The status of a request whose client has gone before the response, as nginx logs it; it is never sent."""
+
+_CATCH_ALL: Final = "/{path}"
+_NO_METHOD: Final = "UNKNOWN"
+"""The method that aiohttp sets for requests that its parser rejects."""
+
+
+class RequestLog:
+    """Completes the records of the requests of one listener."""
+
+    def __init__(self, write: Callable[[CallRecord], None], trusted_proxies: Sequence[str]) -> None:
+        self._write = write
+        self._read_address = client_reader(trusted_proxies)
+
+    def handler(
+        self, handle: Callable[[HostRequest], Awaitable[web.StreamResponse]]
+    ) -> Callable[[HostRequest], Awaitable[web.StreamResponse]]:
+        """Return a handler that begins the record of each request; the connection ends it after the response."""
+
+        async def recorded(request: HostRequest) -> web.StreamResponse:
+            record = request.record = CallRecord(method=request.method)
+            CURRENT_RECORD.set(record)
+            try:
+                return await handle(request)
+            except asyncio.CancelledError:
+                record.error = record.error or CANCELLED
+                self.end(request, record.status or CLIENT_CLOSED_REQUEST)
+                raise
+
+        return recorded
+
+    def end(self, request: web.BaseRequest, status: int | str, error: str | None = None) -> None:
+        """Complete the record of a request, and write it."""
+        record = request.record if isinstance(request, HostRequest) else None
+        if record is None:
+            record = CallRecord(method=None if request.method == _NO_METHOD else request.method)
+        record.duration = perf_counter() - record.started
+        record.status = status
+        record.error = record.error or error
+        record.request_id = request_id_of(request)
+        record.size = request.writer.output_size
+        record.client_address = self._read_address(request)
+        if PRINCIPAL in request:
+            record.authentication = record.site.authentication
+        record.path = _template(request) if record.path is None else f"{record.prefix}{record.path}"
+        self._write(record)
+
+
+def _template(request: web.BaseRequest) -> str | None:
+    """Return the path of the route that has matched, with the names of its variables in the place of values."""
+    match = request._match_info if isinstance(request, web.Request) else None
+    resource = None if match is None else match.route.resource
+    canonical = None if resource is None else resource.canonical
+    return None if canonical == _CATCH_ALL else canonical
+
+
+def record_site(access: Middleware, site: CallSite, prefix: str, endpoint: str) -> Middleware:
+    """Return the access check of an exposer, which adds the exposer to the record of each request."""
+    own_path = f"{prefix}{endpoint}"
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (record := CURRENT_RECORD.get()) is not None:
+            record.site, record.prefix = site, prefix
+            if endpoint and request.rel_url.raw_path == own_path:
+                record.path = endpoint
+        return await access(request, handler)
+
+    return middleware
