@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     from .operation.operation import HeaderWriter as HeaderWriter
     from .operation.operation import Operation as Operation
     from .operation.operation import Operations as Operations
+    from .operation.request_id import is_request_id as is_request_id
     from .operation.request_id import new_request_id as new_request_id
     from .operation.result import Result as Result
     from .operation.result import ResultChanges as ResultChanges
@@ -298,7 +299,7 @@ _EXPORTS = {
         "Operation",
         "Operations",
     ),
-    "operation.request_id": ("new_request_id",),
+    "operation.request_id": ("is_request_id", "new_request_id"),
     "operation.schema_inputs": ("schema_inputs",),
     "operation.result": ("Result", "ResultChanges"),
     "operation.send_budget": ("SEND_BUDGET", "SendBudget"),

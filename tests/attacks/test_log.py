@@ -226,7 +226,7 @@ async def test_callers_forge_no_lines(format_name: str, tmp_path: Path) -> None:
         assert_safe(served.log)
         lines = [line for line in served.log.splitlines() if "no such boat" in line]
     messages = [json.loads(line)["message"] for line in lines] if format_name == "json" else lines
-    assert [message.partition("boat: ")[2] for message in messages] == [
+    assert [message.partition("boat: ")[2].partition(" (request_id=")[0] for message in messages] == [
         FORGED if format_name == "json" else ESCAPED
     ] * 2
 

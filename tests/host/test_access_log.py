@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -104,9 +105,14 @@ async def test_refused_request(
     log: Log, method: str, path: str, headers: dict[str, str], status: int, template: str | None
 ) -> None:
     async with serving(log) as served:
-        answered, request_id = await request(f"{served.url('rest')}{path}", method, headers=headers)
+        received_status, request_id = await request(f"{served.url('rest')}{path}", method, headers=headers)
         record = await log.only()
-    assert (answered, record.status, record.request_id, record.site.exposer) == (status, status, request_id, "rest")
+    assert (received_status, record.status, record.request_id, record.site.exposer) == (
+        status,
+        status,
+        request_id,
+        "rest",
+    )
     assert (record.path, record.upstream_calls) == (template, 0)
     assert record.authentication == ("apikey" if status in (400, 404, 405) else None)
 
@@ -242,22 +248,27 @@ async def test_messages_over_stdio(log: Log) -> None:
     exposed = {"type": "mcp", "namespace": "mcp", "transport": "stdio", "tools": [CALL]}
     document = {**DOCUMENT, "capability": {"consumes": [API], "exposes": [exposed]}}
     client_info = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+    meta = {"adapter-host/requestId": "of-the-client"}
     messages = [
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client_info},
-        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "get", "arguments": {}}},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "get", "arguments": {}, "_meta": meta}},
     ]
     async with serving(log, document) as served:
         exposer: Any = served.host.status()[0].exposer
         server = exposer.build_server()
-        add_tool_calls(server, exposer.tools, lambda: exposer.context.call("stdio", whole_request=True))
+        scope = partial(exposer.context.call, "stdio", whole_request=True)
+        add_tool_calls(server, exposer.tools, lambda sent: scope(request_id=sent))
         (source, sent), (received, sink) = os.pipe(), os.pipe()
         os.write(sent, b"".join(orjson.dumps(each) + b"\n" for each in messages))
         os.close(sent)
         await stdio.serve(server, source, sink, 10_000)
+        responses = [orjson.loads(line) for line in os.read(received, 65536).splitlines()]
         for descriptor in (source, sink, received):
             os.close(descriptor)
     lines = [(record.transport, record.message, record.operation) for record in log]
     assert lines == [("stdio", "initialize", None), ("stdio", "tools/call", "get")]
+    assert log[1].request_id == "of-the-client"
+    assert responses[1]["result"]["_meta"] == meta
 
 
 async def test_call_by_the_application(log: Log) -> None:

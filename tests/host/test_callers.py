@@ -137,7 +137,7 @@ async def test_mcp_over_stdio(audit: Audit) -> None:
         exposer = host.status()[0].exposer
         assert isinstance(exposer, McpExposer)
         server = exposer.build_server()
-        add_tool_calls(server, exposer.tools, lambda: exposer.context.call("stdio"))
+        add_tool_calls(server, exposer.tools, lambda sent: exposer.context.call("stdio", request_id=sent))
         (source, to_server), (from_server, sink) = os.pipe(), os.pipe()
         serving_client = asyncio.create_task(stdio.serve(server, source, sink, 10_000))
         assert all("result" in response for response in await asyncio.to_thread(talk, to_server, from_server))

@@ -30,6 +30,7 @@ _KNOWN: Final = {
     "x-resilience": _Extension("resilience", "adapter-host-resilience", "a consumed API or an operation"),
     "x-timeout": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-transport": _Extension("http", "adapter-host-http", "a consumed API of type http"),
+    "x-request-id": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-example": _Extension("http", "adapter-host-http", "an operation of a consumed API of type http"),
     **dict.fromkeys(
         ("x-name", "x-style", "x-explode", "x-allow-reserved", "x-content-type"),

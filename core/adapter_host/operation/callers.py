@@ -87,6 +87,15 @@ def current_request_id() -> str:
     return identify(subject)
 
 
+def logged_call() -> CallContext | None:
+    """Return the context of the call in progress; None outside of one, and in a scope that `repeats`."""
+    current = CURRENT_CALL.get()
+    if current is None:
+        return None
+    describe, _, subject = current
+    return None if isinstance(subject, CallScope) and subject.repeats else describe(subject)
+
+
 class Caller(TypedDict, total=False):
     """The known facts about the caller of a call."""
 
@@ -98,11 +107,11 @@ class Caller(TypedDict, total=False):
 class CallScope:
     """A block of code in which `current_call` describes one call, or with `repeats` each time another one."""
 
-    __slots__ = ("_context", "_describe", "_repeats", "_token")
+    __slots__ = ("_context", "_describe", "_token", "repeats")
 
     def __init__(self, describe: Callable[[], CallContext], *, repeats: bool = False) -> None:
         self._describe = describe
-        self._repeats = repeats
+        self.repeats = repeats
         self._context: CallContext | None = None
         self._token: Token[Any] | None = None
 
@@ -116,7 +125,7 @@ class CallScope:
             CURRENT_CALL.reset(self._token)
 
     def _read(self) -> CallContext:
-        if self._context is None or self._repeats:
+        if self._context is None or self.repeats:
             self._context = self._describe()
         return self._context
 

@@ -32,7 +32,9 @@ def call_reader(site: CallSite, trusted_proxies: Sequence[str]) -> Callable[[web
                 client_address=read_address(request),
                 request_id=request_id_of(request),
             )
-            request[_CONTEXT] = context
+            # Before the end of the access check, the caller is not known yet.
+            if site.authentication is None or context.principal is not None:
+                request[_CONTEXT] = context
         return context
 
     return read

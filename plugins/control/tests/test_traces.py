@@ -62,6 +62,7 @@ async def test_request_and_upstream_call(session: aiohttp.ClientSession, api: Ap
         server, client = await spans(session, served, trace["traceId"])
     assert (server["name"], server["kind"], server.get("parentSpanId")) == ("rest.request", "SERVER", None)
     assert (client["name"], client["kind"], client["parentSpanId"]) == ("http.client.GET", "CLIENT", server["spanId"])
+    assert len(server["attributes"].pop("naftiko.request.id")) == 16
     assert server["attributes"] == {
         "naftiko.adapter.type": "rest",
         "naftiko.operation.id": "/things GET",

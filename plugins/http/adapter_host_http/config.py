@@ -194,3 +194,4 @@ class HttpConfig(ConsumerConfig):
         Literal["native", "aiohttp"],
         BeforeValidator(_current_name, json_schema_input_type=Literal["native", "aiohttp", "lean"]),
     ] = Field("native", alias="x-transport")
+    x_request_id: bool = Field(False, alias="x-request-id")

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from adapter_host import BuildContext, ConsumedOperation, Consumer, PassThroughOperation, event_format
+from adapter_host import (
+    BuildContext,
+    ConsumedOperation,
+    Consumer,
+    PassThroughOperation,
+    current_request_id,
+    event_format,
+)
 
 from .auth.compile import compile_authentication
 from .config import HttpConfig, HttpOperationSpec, HttpResource
@@ -27,14 +35,15 @@ class HttpConsumer(Consumer[HttpConfig]):
     config_class = HttpConfig
 
     def __init__(self, config: HttpConfig, context: BuildContext) -> None:
+        if config.x_request_id:
+            context = replace(context, header_writers=(*context.header_writers, _write_request_id))
         super().__init__(config, context)
         base = compile_base(config, context)
         self._base = normalized_base(base)
         self._mock_server: MockServer | None = None
         self._mock_url = ""
         self._credential = compile_authentication(config.authentication, context)
-        auth_flow = self._credential.auth_flow if self._credential else None
-        self._upstream = Upstream(context, config, auth_flow)
+        self._upstream = Upstream(context, config, self._credential)
         self._masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(
             self._compile(resource, spec) for resource in config.resources for spec in resource.operations
@@ -88,3 +97,7 @@ class HttpConsumer(Consumer[HttpConfig]):
             accept = spec.output_media_type or ""
         headers = (("Accept", accept), ("User-Agent", USER_AGENT))
         return OperationScope(self.config, resource, spec, self.context, self._credential, headers)
+
+
+def _write_request_id(headers: MutableMapping[str, str]) -> None:
+    headers["X-Request-Id"] = current_request_id()

@@ -27,12 +27,13 @@ from .authenticated import send_authenticated
 from .config import HttpConfig
 from .conversions.conversion import Conversion
 from .conversions.errors import FormatError, TooLargeError
-from .credential import AUTHORIZATION, AuthFlow, AuthTransport
+from .credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential
 from .formats import Format
 from .formats.convert import Converter
 from .formats.pool import ConversionPool, ConversionTimeoutError
 from .proxies import proxy_of
 from .redirects import REDIRECTS, redirect_target
+from .rejections import REJECTED, RejectionLog
 from .request.request import Request
 from .transport.base import Limits, Origin, Response, Transport, TransportError
 from .upstream_errors import upstream_error
@@ -52,7 +53,7 @@ _MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
 class Upstream:
     """A consumed API."""
 
-    def __init__(self, context: BuildContext, config: HttpConfig, auth_flow: AuthFlow | None = None) -> None:
+    def __init__(self, context: BuildContext, config: HttpConfig, credential: Credential | None = None) -> None:
         settings = context.settings
         self._namespace = context.namespace
         self._environment = settings.environment
@@ -60,7 +61,8 @@ class Upstream:
         self._connect_timeout = config.timeout.connect or settings.connect_timeout
         self._total_timeout = config.timeout.total or settings.total_timeout
         self._native = config.transport == "native"
-        self._auth_flow = auth_flow
+        self._auth_flow = credential.auth_flow if credential is not None else None
+        self._rejections = None if credential is None else RejectionLog(context.namespace, credential)
         self.base = ""
         self._path = ""
         self._transport: Transport | None = None
@@ -193,6 +195,8 @@ class Upstream:
                 else None
             )
             if redirect is None:
+                if self._rejections is not None and response.status in REJECTED:
+                    self._rejections.report(response.status, request)
                 return response
             response.close()
             request = request.with_target(redirect)

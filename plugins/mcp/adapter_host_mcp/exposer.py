@@ -211,7 +211,7 @@ class McpExposer(HttpExposer[McpConfig]):
         from .sdk.handlers import add_tool_calls
 
         server = self.build_server()
-        add_tool_calls(server, self.tools, lambda: self.context.call("stdio", whole_request=True))
+        add_tool_calls(server, self.tools, lambda sent: self.context.call("stdio", whole_request=True, request_id=sent))
         with stdio.claim_stdio() as (source, sink):
             await stdio.serve(server, source, sink, self.context.settings.body_limit)
 

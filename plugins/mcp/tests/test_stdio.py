@@ -196,7 +196,7 @@ async def run_shop() -> AsyncIterator[tuple[McpExposer, FakeConsumer]]:
 async def connect(exposer: McpExposer, stock: FakeConsumer) -> AsyncIterator[PipeClient]:
     """Serve an exposer over two pipes until the client closes its input."""
     server = exposer.build_server()
-    add_tool_calls(server, exposer.tools, lambda: exposer.context.call("stdio"))
+    add_tool_calls(server, exposer.tools, lambda sent: exposer.context.call("stdio", request_id=sent))
     (source, to_server), (from_server, sink) = os.pipe(), os.pipe()
     serving = asyncio.create_task(stdio.serve(server, source, sink, 10_000))
     client = PipeClient(stock, to_server, from_server)
@@ -371,7 +371,7 @@ async def test_existing_call_handler_keeps_undeclared_tools() -> None:
         return ListToolsResult(tools=[])
 
     server: Server[None] = Server("hand", on_call_tool=call, on_list_tools=list_tools)
-    add_tool_calls(server, {}, CallSite().call)
+    add_tool_calls(server, {}, lambda sent: CallSite().call(request_id=sent))
     async with Client(server, mode="legacy") as client:
         result = await client.call_tool("wave", {})
     assert result.content == [TextContent(type="text", text="wave by hand")]

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from typing import Final, TextIO
 
 from adapter_host.document.messages import count_noun
-from adapter_host.operation.call_record import CallRecord
+from adapter_host.operation.call_record import CURRENT_RECORD, CallRecord
+from adapter_host.operation.callers import logged_call
 
 from .access_lines import LOGGER as ACCESS
 from .access_lines import access_formatter
@@ -175,6 +176,17 @@ class _LineStream(io.TextIOBase):
         return self._replaced.fileno()
 
 
+def _call_fields() -> dict[str, str]:
+    """Return what names the call in progress: its request id, exposer and operation, as far as they are known."""
+    call = logged_call()
+    if call is None:
+        return {}
+    record = CURRENT_RECORD.get()
+    operation = None if record is None else record.operation
+    fields = {"request_id": call.request_id, "exposer": call.exposer, "operation": operation}
+    return {name: value for name, value in fields.items() if value}
+
+
 class _Text(logging.Formatter):
     """Formats a record as one line, and tracebacks as indented ones, so that no text from outside starts a line."""
 
@@ -188,7 +200,9 @@ class _Text(logging.Formatter):
         if record.stack_info:
             details.append(record.stack_info)
         lines = [line for text in details for line in text.split("\n")]
-        return "\n".join([escape(self.formatMessage(record)), *(_INDENT + escape(line, "\t") for line in lines)])
+        fields = "".join(f" {name}={value}" for name, value in _call_fields().items())
+        message = self.formatMessage(record) + (fields and f" ({fields.lstrip()})")
+        return "\n".join([escape(message), *(_INDENT + escape(line, "\t") for line in lines)])
 
 
 class _JsonLines(logging.Formatter):
@@ -203,6 +217,7 @@ class _JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **self._worker,
+            **_call_fields(),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span, SpanKind, set_span_in_context
 
-from adapter_host import Arguments, Call, Result
+from adapter_host import Arguments, Call, Result, current_request_id
 
 from .metrics import Counter
 from .provider import Telemetry
@@ -80,6 +80,7 @@ class InboundRequest:
             self.span = telemetry.tracer.start_span(
                 operation.span_name, parent, SpanKind.SERVER, operation.labels, None, started_ns
             )
+            self.span.set_attribute(f"{telemetry.prefix}.request.id", current_request_id())
 
     @classmethod
     def begin(cls, operation: OperationTelemetry) -> tuple[InboundRequest, bool]:

@@ -26,6 +26,7 @@ from adapter_host import (
     Result,
     UpstreamError,
     UpstreamStatusError,
+    is_request_id,
     note_call,
 )
 from adapter_host_mcp.features.completion import (
@@ -53,6 +54,9 @@ from adapter_host_mcp.tool_names import MAX_LENGTH
 from .server import PaginatedList
 
 log = logging.getLogger("adapter_host.mcp")
+
+REQUEST_ID_META: Final = "adapter-host/requestId"
+"""The key of the request id in `_meta`, where there is no `X-Request-Id`."""
 
 _RESOURCE_NOT_FOUND: Final = -32002
 """The code in the handshake revisions; 2026-07-28 uses that of invalid params."""
@@ -200,8 +204,13 @@ def _find_choices(choices_by_name: Mapping[str, Choices], name: str, argument: s
     return choices_by_name[name][argument]
 
 
-def add_tool_calls(server: Server[None], tools: Mapping[str, Tool], new_call: Callable[[], CallScope]) -> None:
-    """Add the handler that calls tools, for transports without a fast path; requests run in a scope of `new_call`."""
+def add_tool_calls(
+    server: Server[None], tools: Mapping[str, Tool], new_call: Callable[[str | None], CallScope]
+) -> None:
+    """Add the handler that calls tools, for transports without a fast path.
+
+    Requests run in a scope of `new_call`, which is called with the request id of the client, if it has sent one.
+    """
     sdk_handler = server.get_request_handler("tools/call")
 
     async def call(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
@@ -221,11 +230,21 @@ def add_tool_calls(server: Server[None], tools: Mapping[str, Tool], new_call: Ca
     server.add_request_handler("tools/call", types.CallToolRequestParams, call)
 
     async def run_in_scope(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
-        with new_call():
+        sent = _sent_request_id(ctx.params)
+        with new_call(sent):
             note_call(message=method_name(ctx.method))
-            return await _hide_unexpected_errors(ctx, call_next)
+            result = await _hide_unexpected_errors(ctx, call_next)
+        if sent is not None and isinstance(result, dict):
+            result = {**result, "_meta": {**(result.get("_meta") or {}), REQUEST_ID_META: sent}}
+        return result
 
     server.middleware.append(run_in_scope)
+
+
+def _sent_request_id(params: Mapping[str, Any] | None) -> str | None:
+    meta = (params or {}).get("_meta")
+    sent = meta.get(REQUEST_ID_META) if isinstance(meta, Mapping) else None
+    return sent if isinstance(sent, str) and is_request_id(sent) else None
 
 
 def progress_sender(context: Context) -> OnEvent | None:
