@@ -144,12 +144,16 @@ async def test_options(serve: Serve, upstream: Upstream, tmp_path: Path) -> None
     assert [(line["level"], line["logger"]) for line in lines if line["level"] != "info"] == [
         ("warning", "adapter_host")
     ]
+    served_at = {line.get("exposer"): line.get("url") for line in lines[:2]}
+    assert served_at == served.urls
+    lines = lines[2:]
     assert [line["message"] for line in lines if line["level"] == "info"] == [
         "serving",
         "draining: 0 calls in flight",
         "stopped",
     ]
-    assert all(set(line) == {"time", "level", "logger", "message"} for line in lines)
+    own = {"request_id", "exposer"}
+    assert all(set(line) - own == {"time", "level", "logger", "message"} for line in lines)
 
 
 async def test_exposers_share_a_port(serve: Serve) -> None:

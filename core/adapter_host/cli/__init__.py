@@ -19,6 +19,7 @@ from adapter_host.errors import AdapterHostError, PluginError, ProblemsError
 from adapter_host.plugin.command import Command
 
 from .output.escapes import escape
+from .output.events import Event, announce, problem_event
 from .parser import Parser
 from .parser import UsageError as UsageError
 
@@ -176,10 +177,10 @@ def _module(command: str) -> Any:
 
 def print_error(error: AdapterHostError, program: str = "adapter-host") -> None:
     """Print an error of the command on one line."""
-    print(f"{program}: {escape(str(error))}", file=sys.stderr)
+    announce(f"{program}: {escape(str(error))}", [Event(str(error), "error")])
 
 
 def print_problems(error: ProblemsError) -> None:
     """Print problems once each, warnings last."""
     for problem in dict.fromkeys(sorted(error.problems, key=lambda problem: problem.warning)):
-        print(escape(str(problem)), file=sys.stderr)
+        announce(escape(str(problem)), [problem_event(problem)])

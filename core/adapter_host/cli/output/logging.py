@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TextIO
 
 from adapter_host.document.messages import count_noun
@@ -22,6 +23,7 @@ from adapter_host.operation.callers import logged_call
 from .access_lines import LOGGER as ACCESS
 from .access_lines import access_formatter
 from .escapes import escape, to_json
+from .events import Event
 from .log_writer import LogWriter, Loss
 
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -58,7 +60,8 @@ class Log:
         if (descriptor := _descriptor(self._standard_error)) is not None:
             self._writer = LogWriter(descriptor, self._buffer, lambda loss: _encode(formatter.format(_record(loss))))
             handler = _LineHandler(self._writer)
-            sys.stderr = self._stream = _LineStream(self._standard_error, self._writer)
+            kind = partial(_JsonStream, worker) if self._format_name == "json" else _LineStream
+            sys.stderr = self._stream = kind(self._standard_error, self._writer)
         handler.setFormatter(formatter)
         logging.basicConfig(level=self._level.upper(), handlers=[handler], force=True)
         self._format_access = access_formatter(self._format_name, worker)
@@ -155,8 +158,12 @@ class _LineStream(io.TextIOBase):
         with self._lock:
             lines, end, self._line = (self._line + text).rpartition("\n")
         if end:
-            self._writer.put(_encode(escape(lines, keep="\n\t")))
+            self.put_lines(lines)
         return len(text)
+
+    def put_lines(self, lines: str) -> None:
+        """Write whole lines."""
+        self._writer.put(_encode(escape(lines, keep="\n\t")))
 
     def end_line(self) -> None:
         """Pass on the rest."""
@@ -185,6 +192,23 @@ def _call_fields() -> dict[str, str]:
     operation = None if record is None else record.operation
     fields = {"request_id": call.request_id, "exposer": call.exposer, "operation": operation}
     return {name: value for name, value in fields.items() if value}
+
+
+class _JsonStream(_LineStream):
+    """A text stream whose lines become messages of the JSON log."""
+
+    def __init__(self, worker: int | None, replaced: TextIO, writer: LogWriter) -> None:
+        super().__init__(replaced, writer)
+        self._members = {} if worker is None else {"worker": worker}
+
+    def put_lines(self, lines: str) -> None:
+        """Write each line as an event; empty ones only separate paragraphs of a text."""
+        for line in filter(None, lines.split("\n")):
+            self.put_event(Event(line))
+
+    def put_event(self, event: Event) -> None:
+        """Write the line of an event."""
+        self._writer.put(_encode(event.line(self._members)))
 
 
 class _Text(logging.Formatter):

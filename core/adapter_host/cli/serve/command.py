@@ -17,23 +17,24 @@ from importlib.util import find_spec
 from shlex import quote
 from typing import Any
 
-from adapter_host.cli import GC_WHILE_SERVING, UsageError
+from adapter_host.cli import GC_WHILE_SERVING, UsageError, print_error, print_problems
 from adapter_host.cli.clients.formats import CLIENTS
 from adapter_host.cli.clients.servers import client_entries, http_servers, stdio_server
 from adapter_host.cli.options.plugins import build_plugins, configured_state
 from adapter_host.cli.options.shared import build_settings, check_namespaces
 from adapter_host.cli.output.escapes import escape
+from adapter_host.cli.output.events import Event, announce, problem_event
 from adapter_host.cli.output.logging import Log
 from adapter_host.cli.tokens import expensive_exposers
 from adapter_host.document.messages import count_noun
-from adapter_host.errors import ProblemsError, StartError
+from adapter_host.errors import AdapterHostError, ProblemsError, StartError
 from adapter_host.host.host import Host
 from adapter_host.plugin.exposer import Exposer
 from adapter_host.server.addresses import process_clashes
 from adapter_host.server.shared_ports import SharedPorts
 
 from .options import add_options as add_options
-from .ready_file import ReadyFile, startup_message
+from .ready_file import ReadyFile, startup_events, startup_message
 from .reloading import HeldHangUp, ProcessReloader, ReloadTriggers
 from .supervisor import Supervisor, WorkerProcess, WorkerSpec
 from .worker import run_worker
@@ -53,8 +54,23 @@ def run(options: argparse.Namespace) -> int:
     hang_up = HeldHangUp()
     try:
         return _run(paths, options, log, hang_up)
+    except Exception as error:
+        if options.log_format != "json" or options.traceback:
+            raise
+        return _log_failure(error)
     finally:
         log.close()
+
+
+def _log_failure(error: Exception) -> int:
+    """Log why the command failed, as a line of the JSON log; return its exit code."""
+    if isinstance(error, ProblemsError):
+        print_problems(error)
+    elif isinstance(error, AdapterHostError):
+        print_error(error)
+    else:
+        _log.error("unexpected error", exc_info=error)
+    return 2 if isinstance(error, UsageError) else 1
 
 
 def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: HeldHangUp) -> int:
@@ -66,10 +82,11 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
     stdio_exposer = _find_stdio_exposer(host, required=options.stdio)
     check_namespaces(options, host.plans)
     for problem in dict.fromkeys((*host.warnings, *expensive_exposers(host.plans))):
-        print(escape(str(problem)), file=sys.stderr)
+        announce(escape(str(problem)), [problem_event(problem)])
     for file in dict.fromkeys(plan.loaded.source.file for plan in host.plans if plan.loaded.source.converted_from):
         command = f"adapter-host import openapi {quote(file)} -o capability.yaml"
-        print(escape(f"{file}: served as an OpenAPI document; to edit what is served: {command}"), file=sys.stderr)
+        message = f"{file}: served as an OpenAPI document; to edit what is served: {command}"
+        announce(escape(message), [Event(message, members={"file": file})])
     ready = ReadyFile(options.ready_file)
     if options.workers > 1:
         _check_workers(stdio_exposer)
@@ -218,7 +235,7 @@ async def _serve(
     )
     try:
         statuses = [status for status in host.status() if status.url or status.exposer is stdio_exposer]
-        print(startup_message(statuses, mock=host.settings.mock), file=sys.stderr, flush=True)
+        announce(startup_message(statuses, mock=host.settings.mock), startup_events(statuses))
         ready.write(statuses)
         _log.info("serving")
         triggers.start()

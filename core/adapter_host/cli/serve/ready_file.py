@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 
 from adapter_host.cli.output.escapes import escape
+from adapter_host.cli.output.events import Event, announce
 from adapter_host.cli.output.exposer_views import safe_catalog, safe_usage
 from adapter_host.cli.output.table import table
 from adapter_host.errors import StartError
@@ -67,15 +67,22 @@ def status_table(statuses: Sequence[ExposerStatus]) -> str:
     """Return the table of exposers."""
     head = ("capability", "exposer", "type", "url", "authentication", "operations")
     rows = [
-        (status.capability, status.namespace, status.type, status.url or "-", status.authentication, _count(status))
-        for status in statuses
+        (
+            status.capability,
+            status.namespace,
+            status.type,
+            status.url or "-",
+            status.authentication,
+            "?" if count is None else str(count),
+        )
+        for status, count in ((status, _count(status)) for status in statuses)
     ]
     return table(head, rows)
 
 
-def _count(status: ExposerStatus) -> str:
+def _count(status: ExposerStatus) -> int | None:
     entries = safe_catalog(status.exposer)
-    return "?" if entries is None else str(len(entries))
+    return None if entries is None else len(entries)
 
 
 def startup_message(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
@@ -90,6 +97,24 @@ def startup_message(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
     return escape("\n\n".join(paragraphs), keep="\n") + "\n"
 
 
+def startup_events(statuses: Sequence[ExposerStatus]) -> list[Event]:
+    """Return an event for each exposer that is served."""
+    return [
+        Event(
+            f"exposer '{status.namespace}' ({status.type}) is served at {status.url or 'standard input and output'}",
+            members={
+                "capability": status.capability,
+                "exposer": status.namespace,
+                "exposer_type": status.type,
+                "url": status.url,
+                "authentication": status.authentication,
+                "operations": _count(status),
+            },
+        )
+        for status in statuses
+    ]
+
+
 def announce_reload(statuses: Sequence[ExposerStatus], ready: ReadyFile, event: str) -> None:
     """Log a reload, print the table and update the ready file; log an error if that fails."""
     try:
@@ -97,4 +122,4 @@ def announce_reload(statuses: Sequence[ExposerStatus], ready: ReadyFile, event: 
     except StartError as error:
         _log.error("%s", error)
     _log.info(event)
-    print(status_table(statuses), file=sys.stderr, flush=True)
+    announce(status_table(statuses), startup_events(statuses))

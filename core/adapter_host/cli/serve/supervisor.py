@@ -22,13 +22,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapter_host.cli import print_error
+from adapter_host.cli.output.events import announce
 from adapter_host.cli.output.logging import Log
 from adapter_host.errors import AdapterHostError, StartError
 from adapter_host.host.host import Host
 from adapter_host.host.reloads import log_failed_reload
 
 from .file_watcher import snapshot
-from .ready_file import ReadyFile, announce_reload, startup_message
+from .ready_file import ReadyFile, announce_reload, startup_events, startup_message
 from .reloading import HeldHangUp
 from .worker import READY, RELOAD
 
@@ -192,7 +193,7 @@ class Supervisor:
         if not self._announced and all(other.ready for other in self.workers):
             self._announced = True
             statuses = self.host.status()
-            print(startup_message(statuses, mock=self.host.settings.mock), file=sys.stderr, flush=True)
+            announce(startup_message(statuses, mock=self.host.settings.mock), startup_events(statuses))
             self.spec.ready.write(statuses)
             _log.info("serving with %d workers", len(self.workers))
             if self._reload_when_ready:
