@@ -1,4 +1,4 @@
-"""Tests of what warnings and errors of a call name."""
+"""Tests of the names in warnings and errors of a call."""
 
 from __future__ import annotations
 

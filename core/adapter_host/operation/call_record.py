@@ -21,7 +21,7 @@ CANCELLED: Final = "cancelled"
 
 @dataclass(slots=True, eq=False)
 class CallRecord:
-    """What the access log says about one request, or one call. It holds no arguments, and no credentials.
+    """The facts of one request, or of one call, for the access log. It holds no arguments, and no credentials.
 
     `method` is that of HTTP, and `path` a template, with `prefix` before it. `message` is the method of the protocol,
     such as `tools/call`. `operation` is the first of `calls`. `status` is that of the response, and `error` the title
@@ -73,7 +73,7 @@ CURRENT_RECORD: Final[ContextVar[CallRecord | None]] = ContextVar("adapter_host_
 
 
 def note_call(*, message: str | None = None, status: int | str | None = None, error: int | str | None = None) -> None:
-    """Add to the line of the access log for the current request what only an exposer knows.
+    """Add facts that only an exposer knows to the line of the current request in the access log.
 
     `message` is the method of the protocol, `status` the final status, and `error` the code of an error.
     """

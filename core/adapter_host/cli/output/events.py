@@ -1,4 +1,4 @@
-"""What the command says on standard error besides its log: as text, or as lines of a JSON log."""
+"""The output of the command on standard error besides its log: as text, or as lines of a JSON log."""
 
 from __future__ import annotations
 

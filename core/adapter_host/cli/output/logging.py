@@ -184,7 +184,7 @@ class _LineStream(io.TextIOBase):
 
 
 def _call_fields() -> dict[str, str]:
-    """Return what names the call in progress: its request id, exposer and operation, as far as they are known."""
+    """Return the request id, the exposer and the operation of the call in progress, as far as they are known."""
     call = logged_call()
     if call is None:
         return {}
