@@ -194,6 +194,7 @@ if TYPE_CHECKING:
     from .server.request_body import read_body as read_body
     from .settings import Settings as Settings
     from .state.memory import MemoryStateStore as MemoryStateStore
+    from .state.sealing import Sealer as Sealer
     from .state.store import RateDecision as RateDecision
     from .state.store import StateStore as StateStore
     from .state.store import Value as Value
@@ -351,6 +352,7 @@ _EXPORTS = {
     ),
     "settings": ("Settings",),
     "state.memory": ("MemoryStateStore",),
+    "state.sealing": ("Sealer",),
     "state.store": (
         "RateDecision",
         "StateStore",

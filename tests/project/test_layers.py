@@ -60,6 +60,8 @@ LATE_IMPORTS = {
     ("cli/tokens.py", "find_tokenizer", "import_module"),
     ("cli/serve/command.py", "_loop_factory", "import_module"),
     ("auth/oauth2/compiler.py", "_jwt_verifier", "import_module"),
+    ("state/sealing.py", "unseal", "import_module"),
+    ("state/sealing.py", "_ciphers", "import_module"),
 }
 """Imports inside functions: commands import only what they need, and optional packages may be missing."""
 

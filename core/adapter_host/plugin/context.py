@@ -25,6 +25,7 @@ from adapter_host.operation.callers import Caller, CallScope, CallSite
 from adapter_host.operation.operation import HeaderWriter, Operation
 from adapter_host.settings import Settings
 from adapter_host.state.memory import MemoryStateStore
+from adapter_host.state.sealing import Sealer, SealingKeys
 from adapter_host.state.store import StateStore
 
 from .access import AccessCheck
@@ -40,6 +41,7 @@ NOT_DISCOVERED: Final = "not-discovered"
 """The code of the problem that a consumer has no snapshot of its API."""
 
 STATE: Final = "adapter_host.state"
+SEALING_KEYS: Final = "adapter_host.sealing_keys"
 """The name of the state store in `BuildContext.shared`."""
 
 _MOST_CHANGES: Final = 10
@@ -91,6 +93,14 @@ class BuildContext:
         Call `namespaced` with the name of the plugin. It is used by calls, not at build: there is no event loop yet.
         """
         return self.shared_state(STATE, MemoryStateStore).namespaced(self.settings.state_prefix)
+
+    def sealer(self, purpose: str) -> Sealer | None:
+        """Return the sealer of secrets for a plugin's `purpose` in the state store.
+
+        None if the deployment has no key (`ADAPTER_HOST_STATE_KEY`): do not share secrets then.
+        """
+        keys: SealingKeys | None = self.shared.get(SEALING_KEYS)
+        return None if keys is None else keys.sealer(purpose)
 
     def listen(self, config: ListeningConfig, *, scheme: str = "tcp") -> ListeningSocket:
         """Declare the socket of an exposer that is no `HttpExposer`; call it once, in `__init__`.

@@ -8,14 +8,18 @@ from typing import Any
 from adapter_host.document.messages import did_you_mean
 from adapter_host.errors import PluginError, Problem, ProblemsError
 from adapter_host.settings import Settings
+from adapter_host.state.sealing import KEY, SealingKeys
 from adapter_host.state.store import StateStore
 
-from .context import STATE
+from .context import SEALING_KEYS, STATE
 from .manager import Plugins
 
 
 def open_state(settings: Settings, plugins: Plugins) -> tuple[dict[str, Any], StateStore]:
-    """Return the shared state of plugins, and the state store in it, with its prefix; raise `ProblemsError`."""
+    """Return the shared state of plugins, and the state store in it, with its prefix; raise `ProblemsError`.
+
+    The shared state also has the keys that seal secrets in the store, if there are any.
+    """
     scheme, colon, _ = settings.state.partition(":")
     if not colon:
         raise ProblemsError([Problem("the URL of the state store has no scheme; use SCHEME:...", code="invalid")])
@@ -32,7 +36,18 @@ def open_state(settings: Settings, plugins: Plugins) -> tuple[dict[str, Any], St
             opened = store(settings.state, settings.environment)
         except ValueError as error:
             raise ProblemsError([Problem(f"the URL of the state store is invalid: {error}")]) from None
-    return {STATE: opened}, opened.namespaced(settings.state_prefix)
+    shared = {STATE: opened, **_sealing_keys(settings.environment)}
+    return shared, opened.namespaced(settings.state_prefix)
+
+
+def _sealing_keys(environment: Mapping[str, str]) -> dict[str, Any]:
+    text = environment.get(KEY)
+    if not text:
+        return {}
+    try:
+        return {SEALING_KEYS: SealingKeys.parse(text)}
+    except ValueError as error:
+        raise ProblemsError([Problem(f"the key of the state store in {KEY} is invalid: {error}")]) from None
 
 
 async def stop_state(shared: Mapping[str, Any], plugins: Plugins) -> list[BaseException]:

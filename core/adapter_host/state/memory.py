@@ -69,6 +69,8 @@ class MemoryStateStore(StateStore):
     none expires, it raises `StoreUnavailableError`. `clock` returns the time in seconds.
     """
 
+    is_shared = False
+
     def __init__(
         self,
         url: str = "memory:",

@@ -43,6 +43,9 @@ class StateStore(ABC):
     in seconds and positive; for others, `ValueError` is raised. A key without expiry stays until it is deleted.
     """
 
+    is_shared: bool = True
+    """Whether other processes can use the same state."""
+
     def __init__(self, url: str, environment: Mapping[str, str]) -> None:
         self.url = url
         self.environment = environment
@@ -145,6 +148,7 @@ class NamespacedStore(StateStore):
 
     def __init__(self, store: StateStore, name: str) -> None:
         super().__init__(store.url, store.environment)
+        self.is_shared = store.is_shared
         self._store = store
         self._prefix = f"{name}:"
 

@@ -16,12 +16,10 @@ from adapter_host import Authentication, BuildContext, Model, Template, Upstream
 from adapter_host_http.credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential, compile_secret
 from adapter_host_http.request.url import as_tags
 
-from .token_endpoint import Grant, TokenEndpointClient
+from .shared_tokens import SharedTokens, refresh_after, share_tokens
+from .token_endpoint import Grant, TokenEndpointClient, TokenResponse
 
 _LOG: Final = logging.getLogger("adapter_host.http")
-
-REFRESH_MARGIN: Final = 30.0
-"""A token is replaced so many seconds before it expires, or after half of a shorter lifetime."""
 
 _RETRY_DELAY: Final = 5.0
 _USER: Final = re.compile(r"//[^/]*@")
@@ -56,9 +54,8 @@ def compile_oauth2(authentication: Authentication, context: BuildContext) -> Cre
         resource=targets[0],
         audience=targets[1],
     )
-    flow = ClientCredentialsFlow(
-        TokenEndpointClient(context.namespace, source.url, discovered=source.discovered), grant
-    )
+    endpoint = TokenEndpointClient(context.namespace, source.url, discovered=source.discovered)
+    flow = ClientCredentialsFlow(endpoint, grant, share_tokens(context, source.url, grant))
     masked = f"Bearer (token of {source.masked} for {identity.masked()})"
     return Credential("header", AUTHORIZATION, "", masked, auth_flow=flow)
 
@@ -109,15 +106,20 @@ class Token:
 class ClientCredentialsFlow(AuthFlow):
     """Keeps the token of one client."""
 
-    def __init__(self, source: TokenEndpointClient, grant: Grant) -> None:
+    def __init__(self, endpoint: TokenEndpointClient, grant: Grant, shared: SharedTokens | None = None) -> None:
         self.grant = grant
-        self._endpoint = source
+        self._endpoint = endpoint
+        self._shared = shared
+        self._wait = 0.0
+        self._rejected: str | None = None
         self._token: Token | None = None
         self._fetching: asyncio.Task[Token] | None = None
 
     def open(self, transport: AuthTransport) -> None:
         """Discard the token of an earlier start."""
-        self._token = None
+        self._token = self._rejected = None
+        # The request itself may take half of the time of the call.
+        self._wait = transport.timeout / 4
         self._endpoint.open(transport)
 
     async def close(self) -> None:
@@ -140,7 +142,8 @@ class ClientCredentialsFlow(AuthFlow):
         token = self._token
         if token is None or _bearer(token) == rejected:
             # Calls rejected at the same time wait for the same request.
-            self._token = None
+            if token is not None:
+                self._token, self._rejected = None, token.value
             token = await self._fetch_once()
         return None if _bearer(token) == rejected else _bearer(token)
 
@@ -163,11 +166,17 @@ class ClientCredentialsFlow(AuthFlow):
         return await asyncio.shield(self._fetching)
 
     async def _fetch(self) -> Token:
-        response = await self._endpoint.token(self.grant)
+        if self._shared is None:
+            response = await self._request()
+        else:
+            response = await self._shared.token(self._request, self._rejected, self._wait)
         now = monotonic()
         lifetime = response.expires_in
-        self._token = Token(response.access_token, now + max(lifetime - REFRESH_MARGIN, lifetime / 2), now + lifetime)
+        self._token = Token(response.access_token, now + refresh_after(lifetime), now + lifetime)
         return self._token
+
+    async def _request(self) -> TokenResponse:
+        return await self._endpoint.token(self.grant)
 
     def _on_fetched(self, task: asyncio.Task[Token]) -> None:
         self._fetching = None
