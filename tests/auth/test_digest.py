@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
@@ -15,14 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_host import Host, ProblemsError, Settings
-from adapter_host.auth.digest import NONCE_LIFETIME, REALM, REPLAY_WINDOW, DigestCredentials, Nonces
+from adapter_host.auth.digest import REPLAY_WINDOW, DigestCredentials, Nonces
+from adapter_host.auth.shared_nonces import NONCE_LIFETIME
 from adapter_host.operation.callers import Principal
 from adapter_host.plugin.access import Refusal
 from tests.support.adapters import document, plain, plain_plugins
+from tests.support.digest_client import HASHES, Asked, header, nonce_of
 
 BINDS = [{"namespace": "env", "keys": {"USER": "FRONT_USER", "PASSWORD": "FRONT_PASSWORD"}}]
 DIGEST = {"type": "digest", "username": "{{USER}}", "password": "{{PASSWORD}}"}
-HASHES = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}
 
 
 @asynccontextmanager
@@ -34,49 +34,12 @@ async def serving(user: str = "ann", password: str = "pässword") -> AsyncIterat
         yield f"{served.status()[0].url}/get"
 
 
-def nonce_of(challenge: str) -> str:
-    result = re.search(r'nonce="([^"]+)"', challenge)
-    assert result
-    return result[1]
-
-
-def header(
-    nonce: str, *, algorithm: str = "SHA-256", user: str = "ann", password: str = "pässword", **changed: str | None
-) -> str:
-    """Return the response to a challenge for `POST /get`, with `changed` parameters; None removes one."""
-    digest = HASHES[algorithm]
-    parameters = {"nc": "00000001", "cnonce": "c", "qop": "auth", "uri": "/get", **changed}
-    account = digest(f"{user}:{REALM}:{password}".encode()).hexdigest()
-    action = digest(f"POST:{parameters['uri']}".encode()).hexdigest()
-    parts = (account, nonce, parameters["nc"], parameters["cnonce"], parameters["qop"], action)
-    response = digest(":".join(map(str, parts)).encode()).hexdigest()
-    right: dict[str, str | None] = {
-        "username": user,
-        "realm": REALM,
-        "nonce": nonce,
-        "algorithm": algorithm,
-        "response": response,
-        **parameters,
-        **changed,
-    }
-    return "Digest " + ", ".join(f'{name}="{value}"' for name, value in right.items() if value is not None)
-
-
 class Clock:
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
 
     def __call__(self) -> float:
         return self.now
-
-
-class Asked:
-    """The attributes of a request that credentials read."""
-
-    def __init__(self, authorization: str = "", path: str = "/get") -> None:
-        self.headers = {"Authorization": authorization}
-        self.method = "POST"
-        self.raw_path = path
 
 
 @pytest.fixture
@@ -90,7 +53,9 @@ def credentials(clock: Clock) -> DigestCredentials:
 
 
 def verdict(credentials: DigestCredentials, authorization: str = "", path: str = "/get") -> Principal | Refusal:
-    return credentials.check(Asked(authorization, path))  # type: ignore[arg-type]
+    checked = credentials.check(Asked(authorization, path))  # type: ignore[arg-type]
+    assert isinstance(checked, Principal | Refusal)
+    return checked
 
 
 def challenge(credentials: DigestCredentials) -> str:

@@ -7,6 +7,7 @@ from adapter_host.plugin.context import BuildContext
 
 from .credentials import Credentials
 from .digest import DigestCredentials
+from .shared_nonces import share_nonces
 from .shared_secrets import ApiKeyCredentials, BasicCredentials, BearerCredentials, read_secret
 
 
@@ -25,7 +26,7 @@ def compile_credentials(authentication: Authentication | None, context: BuildCon
             return BasicCredentials(username, password)
         case "digest":
             username, password = (read_secret(authentication, field, context) for field in ("username", "password"))
-            return DigestCredentials(username, password)
+            return DigestCredentials(username, password, shared=share_nonces(context))
         case "oauth2":
             # Imported late: few documents need a client of an authorization server.
             from .oauth2.compiler import compile_oauth2

@@ -9,7 +9,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -17,10 +17,9 @@ from adapter_host.operation.callers import Principal
 from adapter_host.plugin.access import Refusal, Verdict
 
 from .credentials import CheckedRequest, Credentials, authorization_value, sent_bytes
+from .shared_nonces import NONCE_LIFETIME, SharedNonces
 
 REALM: Final = "adapter-host"
-NONCE_LIFETIME: Final = 300.0
-"""The lifetime of a nonce in seconds."""
 MAX_NONCES: Final = 10_000
 """The maximum number of remembered nonces; the oldest are evicted and rejected."""
 REPLAY_WINDOW: Final = 128
@@ -49,11 +48,20 @@ _HASHES: Final[Mapping[str, Hash]] = {"SHA-256": _sha256, "MD5": _md5}
 
 
 class DigestCredentials(Credentials):
-    """A user name and a password that is never sent; each response to a challenge is accepted once."""
+    """A user name and a password that is never sent; each response to a challenge is accepted once.
+
+    While `shared` nonces cannot be counted, the nonces of challenges are accepted by this process only.
+    """
 
     kind = "digest"
 
-    def __init__(self, username: bytes, password: bytes, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        username: bytes,
+        password: bytes,
+        clock: Callable[[], float] = time.monotonic,
+        shared: SharedNonces | None = None,
+    ) -> None:
         self._username = username
         # Without a user name or a password, every request is rejected.
         self._has_secrets = bool(username and password)
@@ -61,15 +69,23 @@ class DigestCredentials(Credentials):
         self._accounts = {name: digest(account) for name, digest in _HASHES.items()}
         self._principal = Principal(username.decode())
         self._nonces = Nonces(clock)
+        self._shared = shared
 
-    def check(self, request: CheckedRequest) -> Verdict:
+    def check(self, request: CheckedRequest) -> Verdict | Awaitable[Verdict]:
         """Return the client if its response to a challenge is valid and new."""
         parameters = _parameters(authorization_value(request, "digest"))
         if parameters is None or not self._is_valid(parameters, request):
             return self._refusal("valid credentials are required")
-        if not self._nonces.use(parameters["nonce"], int(parameters["nc"], 16)):
-            return self._refusal("the nonce has expired or was used before", stale=True)
-        return self._principal
+        nonce, count = parameters["nonce"], int(parameters["nc"], 16)
+        if self._shared is not None and (created_at := self._shared.created_at(nonce)) is not None:
+            return self._use_shared(self._shared, nonce, created_at, count)
+        return self._verdict(is_new=self._nonces.use(nonce, count))
+
+    async def _use_shared(self, nonces: SharedNonces, nonce: str, created_at: float, count: int) -> Verdict:
+        return self._verdict(is_new=await nonces.use(nonce, created_at, count))
+
+    def _verdict(self, *, is_new: bool) -> Verdict:
+        return self._principal if is_new else self._refusal("the nonce has expired or was used before", stale=True)
 
     def _is_valid(self, parameters: Mapping[str, str], request: CheckedRequest) -> bool:
         name = parameters.get("algorithm", "MD5").upper()
@@ -87,7 +103,8 @@ class DigestCredentials(Credentials):
         return same_user and same_response and _is_for_target(parameters.get("uri", ""), request)
 
     def _refusal(self, detail: str, *, stale: bool = False) -> Refusal:
-        nonce, flag = self._nonces.new(), ", stale=true" if stale else ""
+        nonces = self._shared if self._shared is not None and self._shared.available else self._nonces
+        nonce, flag = nonces.new(), ", stale=true" if stale else ""
         challenges = (
             f'Digest realm="{REALM}", qop="auth", algorithm={name}, nonce="{nonce}", charset=UTF-8{flag}'
             for name in _HASHES
