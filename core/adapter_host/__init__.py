@@ -198,6 +198,7 @@ if TYPE_CHECKING:
     from .state.store import RateDecision as RateDecision
     from .state.store import StateStore as StateStore
     from .state.store import Value as Value
+    from .state.store import checked_leases as checked_leases
     from .state.store import checked_rate as checked_rate
     from .state.store import checked_sum as checked_sum
     from .state.store import checked_time as checked_time
@@ -357,6 +358,7 @@ _EXPORTS = {
         "RateDecision",
         "StateStore",
         "Value",
+        "checked_leases",
         "checked_rate",
         "checked_sum",
         "checked_time",

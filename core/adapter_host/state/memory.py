@@ -19,6 +19,7 @@ from .store import (
     RateDecision,
     StateStore,
     Value,
+    checked_leases,
     checked_rate,
     checked_sum,
     checked_time,
@@ -163,6 +164,36 @@ class MemoryStateStore(StateStore):
         if held:
             self._remove(encoded)
         return held
+
+    async def lease(self, name: str, holder: str, limit: int, ttl: float) -> bool:
+        """Hold one of `limit` leases for a time, or renew it."""
+        encoded, expiry = checked_leases(holder, limit), self._expiry(ttl) or 0.0
+        leases = self._leases(name)
+        if encoded.hex() not in leases and len(leases) >= limit:
+            return False
+        leases[encoded.hex()] = expiry
+        self._write_leases(name, leases)
+        return True
+
+    async def end_lease(self, name: str, holder: str) -> None:
+        """End the lease of a holder, if it has one."""
+        leases = self._leases(name)
+        leases.pop(checked_leases(holder, 1).hex(), None)
+        self._write_leases(name, leases)
+
+    def _leases(self, name: str) -> dict[str, float]:
+        """Return the current holders, with the expiry of their leases."""
+        lines = (self._read(b"lease:" + key_bytes(name)) or b"").decode().splitlines()
+        leases = {holder: float(expiry) for holder, _, expiry in (line.partition(" ") for line in lines)}
+        return {holder: expiry for holder, expiry in leases.items() if expiry > self._clock()}
+
+    def _write_leases(self, name: str, leases: Mapping[str, float]) -> None:
+        encoded = b"lease:" + key_bytes(name)
+        if not leases:
+            self._remove(encoded)
+            return
+        lines = (f"{holder} {expiry!r}" for holder, expiry in leases.items())
+        self._write(encoded, "\n".join(lines).encode(), max(leases.values()))
 
     async def publish(self, channel: str, message: Value) -> None:
         """Send a message to the current subscribers of a channel."""

@@ -99,6 +99,17 @@ class StateStore(ABC):
         """Release a lock; return whether the owner with this token still held it."""
 
     @abstractmethod
+    async def lease(self, name: str, holder: str, limit: int, ttl: float) -> bool:
+        """Hold one of `limit` leases for a time, or renew it; return False if other holders have all of them.
+
+        A lease that is neither renewed nor ended within `ttl` ends: its holder is taken for dead.
+        """
+
+    @abstractmethod
+    async def end_lease(self, name: str, holder: str) -> None:
+        """End the lease of a holder, if it has one."""
+
+    @abstractmethod
     async def publish(self, channel: str, message: Value) -> None:
         """Send a message to the current subscribers of a channel; each receives it at most once."""
 
@@ -186,6 +197,14 @@ class NamespacedStore(StateStore):
         """Release a lock."""
         return await self._store.release(self._prefix + name, token)
 
+    async def lease(self, name: str, holder: str, limit: int, ttl: float) -> bool:
+        """Hold a lease."""
+        return await self._store.lease(self._prefix + name, holder, limit, ttl)
+
+    async def end_lease(self, name: str, holder: str) -> None:
+        """End a lease."""
+        await self._store.end_lease(self._prefix + name, holder)
+
     async def publish(self, channel: str, message: Value) -> None:
         """Send a message to a channel."""
         await self._store.publish(self._prefix + channel, message)
@@ -226,6 +245,13 @@ def checked_sum(total: int) -> int:
     if not -_MAX_INTEGER - 1 <= total <= _MAX_INTEGER:
         raise ValueError("a counter has at most 64 bits")
     return total
+
+
+def checked_leases(holder: str, limit: int) -> bytes:
+    """Return the holder of a lease as bytes; raise `ValueError` if it is empty or too long, or the limit below 1."""
+    if limit < 1:
+        raise ValueError("a limit of leases is at least 1")
+    return key_bytes(holder)
 
 
 def checked_rate(limit: int, period: float, burst: int | None) -> tuple[float, int]:

@@ -238,6 +238,42 @@ class StateStoreContract:
         assert await stores.other.release("job", new)
 
     @_state_test
+    async def test_leases(self, stores: StoreUnderTest) -> None:
+        """At most `limit` holders have a lease, until they end it."""
+        assert await stores.store.lease("slots", "one", 2, 3600)
+        assert await stores.other.lease("slots", "two", 2, 3600)
+        assert not await stores.other.lease("slots", "three", 2, 3600)
+        assert await stores.other.lease("others", "three", 2, 3600)
+        # A holder has its lease once, and renews it whatever the limit is.
+        assert await stores.store.lease("slots", "one", 1, 3600)
+        await stores.other.end_lease("slots", "three")
+        assert not await stores.store.lease("slots", "three", 2, 3600)
+        await stores.other.end_lease("slots", "one")
+        await stores.other.end_lease("slots", "one")
+        assert await stores.store.lease("slots", "three", 2, 3600)
+        assert not await stores.store.lease("slots", "one", 2, 3600)
+        for holder, limit in (("", 1), ("x" * 513, 1), ("x", 0)):
+            with _raises(ValueError, ""):
+                await stores.store.lease("slots", holder, limit, 3600)
+
+    @_state_test
+    async def test_expired_leases(self, stores: StoreUnderTest) -> None:
+        """A lease that is not renewed ends after its time; another one does not."""
+        assert await stores.store.lease("slots", "dead", 2, 0.05)
+        assert await stores.store.lease("slots", "alive", 2, 0.05)
+        assert await stores.store.lease("slots", "alive", 2, 3600)
+        await stores.elapse(0.06)
+        assert await stores.other.lease("slots", "new", 2, 3600)
+        assert not await stores.other.lease("slots", "dead", 2, 3600)
+
+    @_state_test
+    async def test_concurrent_leases(self, stores: StoreUnderTest) -> None:
+        """Never more than `limit` of concurrent calls get a lease."""
+        clients = (stores.store, stores.other)
+        held = await asyncio.gather(*(clients[n % 2].lease("slots", f"{n}", 7, 3600) for n in range(40)))
+        assert sum(held) == 7
+
+    @_state_test
     async def test_messages(self, stores: StoreUnderTest) -> None:
         """A subscriber receives the messages of its channel that are published after it subscribed, in order."""
         await stores.store.publish("news", "before")
@@ -263,7 +299,7 @@ class StateStoreContract:
 
     @_state_test
     async def test_namespaces(self, stores: StoreUnderTest) -> None:
-        """The keys, rates, locks and channels of two namespaces are separate."""
+        """The keys, rates, locks, leases and channels of two namespaces are separate."""
         one, two = stores.store.namespaced("one"), stores.store.namespaced("two")
         numbers = count(1)
         for namespace in (one, two):
@@ -272,6 +308,8 @@ class StateStoreContract:
             assert await namespace.compare_and_set("new", None, "value")
             assert (await namespace.gcra("rate", 1, 3600)).allowed
             assert await namespace.acquire("lock", 3600) is not None
+            assert await namespace.lease("slots", "holder", 1, 3600)
+            await namespace.end_lease("slots", "nobody")
         assert [await one.get("key"), await two.get("key"), await stores.store.get("key")] == [b"1", b"2", None]
         async with two.subscribe("news") as messages:
             await one.publish("news", 1)

@@ -19,6 +19,7 @@ from adapter_host import (
     RateDecision,
     StateStore,
     Value,
+    checked_leases,
     checked_rate,
     checked_sum,
     checked_time,
@@ -109,6 +110,15 @@ class RedisStateStore(StateStore):
     async def release(self, name: str, token: int) -> bool:
         """Release a lock."""
         return bool(await self._run(scripts.RELEASE, [b"lock:" + key_bytes(name)], token))
+
+    async def lease(self, name: str, holder: str, limit: int, ttl: float) -> bool:
+        """Hold one of `limit` leases for a time, or renew it."""
+        args = (checked_leases(holder, limit), limit, _milliseconds(ttl) or b"")
+        return bool(await self._run(scripts.LEASE, [b"lease:" + key_bytes(name)], *args))
+
+    async def end_lease(self, name: str, holder: str) -> None:
+        """End the lease of a holder, if it has one."""
+        await self._call(lambda client: client.zrem(b"lease:" + key_bytes(name), checked_leases(holder, 1)))
 
     async def publish(self, channel: str, message: Value) -> None:
         """Send a message to the current subscribers of a channel."""

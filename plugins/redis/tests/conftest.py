@@ -7,12 +7,14 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+import adapter_host_redis
+from adapter_host import RegisterStateStore, hookimpl
 from adapter_host.testing import StateStoreContract
 from adapter_host_redis import RedisStateStore
 
@@ -20,7 +22,12 @@ BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
 
 
 class Server:
-    """A server that keeps nothing on disk; `options` are those of its command line."""
+    """A server that keeps nothing on disk; `options` are those of its command line.
+
+    `plugin` has the store for hosts.
+    """
+
+    plugin: object = adapter_host_redis
 
     def __init__(self, folder: Path, *options: str) -> None:
         with socket.socket() as free:
@@ -66,13 +73,27 @@ class Server:
         self._process.send_signal(number)
 
 
+class PatientStore(RedisStateStore):
+    """A store for tests of results: a busy machine may be slow."""
+
+    def __init__(self, url: str, environment: Mapping[str, str]) -> None:
+        super().__init__(url, environment, timeout=StateStoreContract.timeout)
+
+
+class PatientPlugin:
+    """Registers the patient store."""
+
+    @hookimpl
+    def register_state_stores(self, register: RegisterStateStore) -> None:
+        register("redis", PatientStore)
+
+
 class Stores:
     """Two clients of one server, as `StoreUnderTest`; the server's own timer lets time pass."""
 
     def __init__(self, server: Server) -> None:
-        # The contract is about results: a busy machine may be slow.
-        self.store = RedisStateStore(server.url, {}, timeout=StateStoreContract.timeout)
-        self.other = RedisStateStore(server.url, {}, timeout=StateStoreContract.timeout)
+        self.store = PatientStore(server.url, {})
+        self.other = PatientStore(server.url, {})
         self._client = Redis(port=server.port)
 
     async def elapse(self, seconds: float) -> None:
@@ -92,6 +113,7 @@ class Stores:
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for tests that leave it as it is."""
     server = Server(tmp_path_factory.mktemp("redis"))
+    server.plugin = PatientPlugin()
     server.start()
     yield server
     server.stop()

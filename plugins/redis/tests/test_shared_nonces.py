@@ -12,7 +12,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-import adapter_host_redis
 import adapter_host_rest
 from adapter_host import Plugins
 from adapter_host.testing import FakePlugin, running
@@ -76,7 +75,7 @@ async def start() -> AsyncIterator[Start]:
             balancer = Balancer()
             stack.push_async_callback(balancer.session.close)
             prefix = next(PREFIXES)
-            plugins = {"fake": FakePlugin(), "redis": adapter_host_redis, "rest": adapter_host_rest}
+            plugins = {"fake": FakePlugin(), "redis": server.plugin, "rest": adapter_host_rest}
             settings: dict[str, Any] = {"state": server.url, "state_prefix": prefix, "environment": environment}
             for _ in range(2):
                 served = await stack.enter_async_context(running(DOCUMENT, plugins=Plugins(plugins), **settings))

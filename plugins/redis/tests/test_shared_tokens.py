@@ -13,7 +13,6 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 import adapter_host_http
-import adapter_host_redis
 from adapter_host import Host, Plugins
 from adapter_host.testing import FakePlugin, running
 
@@ -40,7 +39,7 @@ class Upstream:
         if request.path == "/token":
             await request.read()
             self.issued.append(f"token-{len(self.issued) + 1}")
-            # Other requests that arrive meanwhile must not be answered by chance.
+            # Other requests may arrive meanwhile.
             await asyncio.sleep(0)
             return web.json_response({"access_token": self.issued[-1], "expires_in": self.expires_in})
         token = request.headers["Authorization"].removeprefix("Bearer ")
@@ -80,7 +79,7 @@ async def start(upstream: Upstream) -> AsyncIterator[Start]:
                 "resources": [{"path": "/things", "operations": [operation]}],
             }  # fmt: skip
             exposed = {"type": "fake", "namespace": "front", "operations": [{"name": "read", "call": "things.read"}]}
-            plugins = {"fake": FakePlugin(), "redis": adapter_host_redis, "http": adapter_host_http}
+            plugins = {"fake": FakePlugin(), "redis": server.plugin, "http": adapter_host_http}
             served = await stack.enter_async_context(
                 running(
                     {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [consumed], "exposes": [exposed]}},

@@ -35,23 +35,23 @@ class BreakerPolicy(Model):
 
 
 class LimitPolicy(Model):
-    """Maximum number of calls, length of the queue, and time in the queue."""
+    """Maximum number of calls, length of the queue, and time in the queue.
+
+    With `shared`, the calls of all replicas are counted in the state store, otherwise those of this process.
+    """
 
     calls: int = Field(ge=1)
     queue: int = Field(100, ge=0)
     wait: float = Field(5.0, ge=0, allow_inf_nan=False)
+    shared: bool = False
+    when_unavailable: Literal["local", "refuse"] = "local"
 
 
 class RatePolicy(LimitPolicy):
-    """Maximum number of calls per time, of this process, or of all replicas in the state store.
-
-    `by: caller` counts the calls of each caller, and is shared by replicas in any case.
-    """
+    """Maximum number of calls per time; `by: caller` counts those of each caller, and is shared in any case."""
 
     per: float = Field(1.0, gt=0, le=1e6, allow_inf_nan=False)
     by: Literal["caller"] | None = None
-    shared: bool = False
-    when_unavailable: Literal["local", "refuse"] = "local"
 
 
 class CallPolicy(Model):

@@ -113,8 +113,12 @@ class ConcurrencyLimiter(Limiter):
         await self._slots.acquire()
 
     def _rejection(self) -> UnavailableError:
-        message = f"concurrency limit of '{self._name}' reached ({self._policy.calls}); retry in 1 s"
-        return UnavailableError(message, retry_after=1)
+        return concurrency_exceeded(self._name, self._policy.calls)
+
+
+def concurrency_exceeded(name: str, calls: int) -> UnavailableError:
+    """Return the error of a call that exceeds a limit of concurrent calls."""
+    return UnavailableError(f"concurrency limit of '{name}' reached ({calls}); retry in 1 s", retry_after=1)
 
 
 def rate_exceeded(subject: str, seconds: float) -> UnavailableError:

@@ -10,6 +10,7 @@ from .deadline import call_within
 from .failure import error_from_result
 from .limits import ConcurrencyLimiter, RateLimiter, RunsCalls
 from .retry import SAFE_TO_REPEAT, Retrier
+from .shared_concurrency import SharedConcurrencyLimiter
 from .shared_rate import SharedRateLimiter
 
 
@@ -59,7 +60,12 @@ def limiters_for(policy: CallPolicy, name: str, context: BuildContext) -> list[R
         is_shared = policy.rate.shared or policy.rate.by is not None
         limiters.append(SharedRateLimiter(policy.rate, name, context) if is_shared else RateLimiter(policy.rate, name))
     if policy.concurrency:
-        limiters.append(ConcurrencyLimiter(policy.concurrency, name))
+        is_shared = policy.concurrency.shared
+        limiters.append(
+            SharedConcurrencyLimiter(policy.concurrency, name, context)
+            if is_shared
+            else ConcurrencyLimiter(policy.concurrency, name)
+        )
     return limiters
 
 
