@@ -44,7 +44,7 @@ class CallContext:
     both are None for `Host.call`. `transport` is `http`, `stdio`, `host` for `Host.call`, `cli` for the command `call`,
     or the word of an exposer with its own listener. `principal` is None without authentication. `request_id` is that of
     error responses and of the log. `client_address` is the IP address of the client, behind trusted proxies too; None
-    if there is none.
+    if there is none. `idempotency_key` is the text of the header `Idempotency-Key`, or that of `Host.call`.
     """
 
     capability: str = ""
@@ -54,6 +54,7 @@ class CallContext:
     principal: Principal | None = None
     request_id: str = ""
     client_address: str | None = None
+    idempotency_key: str | None = None
 
 
 CURRENT_CALL: Final[ContextVar[tuple[Callable[[Any], CallContext], Callable[[Any], str], Any] | None]] = ContextVar(
@@ -102,6 +103,7 @@ class Caller(TypedDict, total=False):
     principal: Principal | None
     client_address: str | None
     request_id: str | None
+    idempotency_key: str | None
 
 
 class CallScope:
@@ -160,6 +162,7 @@ class CallSite:
             principal=caller.get("principal"),
             request_id=caller.get("request_id") or new_request_id(),
             client_address=caller.get("client_address"),
+            idempotency_key=caller.get("idempotency_key"),
         )
 
     def call(self, transport: str = "", *, whole_request: bool = False, **caller: Unpack[Caller]) -> CallScope:

@@ -26,11 +26,13 @@ def call_reader(site: CallSite, trusted_proxies: Sequence[str]) -> Callable[[web
     def read(request: web.Request) -> CallContext:
         context = request.get(_CONTEXT)
         if context is None:
+            keys = request.headers.getall("Idempotency-Key", ())
             context = site.describe(
                 "http",
                 principal=request.get(PRINCIPAL),
                 client_address=read_address(request),
                 request_id=request_id_of(request),
+                idempotency_key=", ".join(keys) if keys else None,
             )
             # Before the end of the access check, the caller is not known yet.
             if site.authentication is None or context.principal is not None:

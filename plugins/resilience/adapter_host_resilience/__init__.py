@@ -1,5 +1,5 @@
-"""Retries, circuit breakers, limits and deadlines: the key `x-resilience` of consumed APIs and operations."""
+"""Retries, circuit breakers, limits, deadlines and idempotency: the key `x-resilience`."""
 
-from .hooks import check_capability, consumer_wrapper, extension_keys, operation_wrapper
+from .hooks import check_capability, consumer_wrapper, extension_keys, operation_wrapper, upstream_headers
 
-__all__ = ["check_capability", "consumer_wrapper", "extension_keys", "operation_wrapper"]
+__all__ = ["check_capability", "consumer_wrapper", "extension_keys", "operation_wrapper", "upstream_headers"]

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from adapter_host import Model
+from adapter_host import Model, is_token
 
 KEY: Final = "x-resilience"
 
 
 def _default_if_empty(value: Any) -> Any:
     return {} if value is None else value
+
+
+def _check_header(name: str) -> str:
+    if not is_token(name):
+        raise ValueError("it is not the name of a header, such as Idempotency-Key")
+    return name
 
 
 EmptyIsDefault = BeforeValidator(_default_if_empty)
@@ -54,12 +60,25 @@ class RatePolicy(LimitPolicy):
     by: Literal["caller"] | None = None
 
 
+class IdempotencyPolicy(Model):
+    """How long responses to calls with an idempotency key are kept, and whether callers must send one."""
+
+    keep_for: float = Field(86_400.0, ge=60, le=604_800)
+    required: bool = False
+
+
 class CallPolicy(Model):
-    """Limits of calls; all that an exposed operation supports."""
+    """Limits of calls."""
 
     deadline: float | None = Field(None, gt=0, allow_inf_nan=False)
     rate: Annotated[RatePolicy | None, EmptyIsDefault] = None
     concurrency: Annotated[LimitPolicy | None, EmptyIsDefault] = None
+
+
+class ExposedPolicy(CallPolicy):
+    """Policy of an exposed operation."""
+
+    idempotency: Annotated[IdempotencyPolicy | None, EmptyIsDefault] = None
 
 
 class OperationPolicy(CallPolicy):
@@ -67,6 +86,7 @@ class OperationPolicy(CallPolicy):
 
     retry: Annotated[RetryPolicy | None, EmptyIsDefault] = None
     idempotent: bool | None = None
+    idempotency_key: Annotated[str, AfterValidator(_check_header)] | None = None
 
 
 class ApiPolicy(CallPolicy):

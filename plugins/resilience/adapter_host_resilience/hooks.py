@@ -11,6 +11,8 @@ from adapter_host import (
     ConsumedOperation,
     ConsumerConfig,
     ExtensionKey,
+    ForwardSpec,
+    HeaderWriter,
     LoadedCapability,
     Model,
     Operation,
@@ -19,8 +21,10 @@ from adapter_host import (
     hookimpl,
 )
 
-from .config import KEY, ApiPolicy, CallPolicy, OperationPolicy
-from .wrapping import ConsumedApi, wrap_operation
+from .config import KEY, ApiPolicy, ExposedPolicy, IdempotencyPolicy, OperationPolicy
+from .idempotency.calls import IdempotentOperation
+from .idempotency.request_keys import write_key
+from .wrapping import ConsumedApi, is_repeatable, wrap_operation
 
 Loc = tuple[str | int, ...]
 
@@ -30,7 +34,18 @@ def extension_keys() -> Iterable[ExtensionKey]:
     """Return where `x-resilience` may be set."""
     yield ExtensionKey(KEY, "consumed API", ApiPolicy)
     yield ExtensionKey(KEY, "consumed operation", OperationPolicy)
-    yield ExtensionKey(KEY, "exposed operation", CallPolicy)
+    yield ExtensionKey(KEY, "exposed operation", ExposedPolicy)
+
+
+@hookimpl
+def upstream_headers(config: ConsumerConfig, context: BuildContext) -> HeaderWriter | None:
+    """Write idempotency keys to the requests of APIs that have an operation with one."""
+    loc = context.loaded.loc(config)
+    policies = (
+        (model.model_extra or {})[KEY] for model, place in _models_with_key(context.loaded) if _is_below(place, [loc])
+    )
+    has_key = any(isinstance(policy, dict) and policy.get("idempotencyKey") for policy in policies)
+    return write_key if has_key else None
 
 
 @hookimpl
@@ -46,6 +61,9 @@ def consumer_wrapper(
         own_policy = (
             context.read_extension(KEY, operation.spec, OperationPolicy) if operation.spec is not None else None
         )
+        if own_policy and own_policy.idempotency_key and operation.spec is not None and not operation.method:
+            message = "'idempotencyKey' is for requests over HTTP, which this operation does not send"
+            context.problem(message, operation.spec, KEY, "idempotencyKey")
         return api.wrap(operation, own_policy or OperationPolicy(), call)
 
     return wrap
@@ -62,8 +80,30 @@ def _check_locations(loaded: LoadedCapability, config: ConsumerConfig, operation
 @hookimpl
 def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[Call], Call] | None:
     """Apply the policy of an exposed operation."""
-    policy = context.read_extension(KEY, operation.spec, CallPolicy)
-    return None if policy is None else lambda call: wrap_operation(policy, operation.name, call, context)
+    policy = context.read_extension(KEY, operation.spec, ExposedPolicy)
+    if policy is None:
+        return None
+    idempotency = policy.idempotency and _idempotent(policy.idempotency, operation, context)
+
+    def wrap(call: Call) -> Call:
+        limited = wrap_operation(policy, operation.name, call, context)
+        return idempotency.wrap(limited) if idempotency else limited
+
+    return wrap
+
+
+def _idempotent(policy: IdempotencyPolicy, operation: Operation, context: BuildContext) -> IdempotentOperation | None:
+    """Return the idempotency of an operation, or None with a problem reported."""
+    keys = (KEY, "idempotency")
+    if isinstance(operation.spec, ForwardSpec):
+        context.problem("'idempotency' is not possible for a 'forward'; use an operation", operation.spec, *keys)
+        return None
+    if context.state.is_shared and context.sealer("idempotency") is None:
+        message = "'idempotency' keeps responses in the state store, sealed; set ADAPTER_HOST_STATE_KEY"
+        context.problem(message, operation.spec, *keys)
+        return None
+    repeatable = all(is_repeatable(upstream) for upstream in operation.upstream)
+    return IdempotentOperation(policy, operation, context, repeatable=repeatable)
 
 
 @hookimpl

@@ -5,9 +5,10 @@ from __future__ import annotations
 from adapter_host import Arguments, BuildContext, Call, ConsumedCall, ConsumedOperation, Result
 
 from .breaker import CircuitBreaker
-from .config import ApiPolicy, CallPolicy, OperationPolicy, RetryPolicy
+from .config import KEY, ApiPolicy, CallPolicy, OperationPolicy, RetryPolicy
 from .deadline import call_within
 from .failure import error_from_result
+from .idempotency.request_keys import add_key
 from .limits import ConcurrencyLimiter, RateLimiter, RunsCalls
 from .retry import SAFE_TO_REPEAT, Retrier
 from .shared_concurrency import SharedConcurrencyLimiter
@@ -30,8 +31,9 @@ class ConsumedApi:
         retry = self._retry(operation, own_policy)
         limiters = [*limiters_for(own_policy, name, self._context), *self._limiters]
         deadline = self._policy.deadline if own_policy.deadline is None else own_policy.deadline
+        header = own_policy.idempotency_key
         if not (retry or limiters or self._breaker or deadline):
-            return call
+            return add_key(call, header, name) if header else call
         wrapped = _raise_error_results(call)
         if self._breaker:
             wrapped = self._breaker.wrap(wrapped)
@@ -42,15 +44,29 @@ class ConsumedApi:
             wrapped = _check_circuit(wrapped, self._breaker)
         if retry:
             wrapped = Retrier(retry, name, self._budget, self._is_circuit_open).wrap(wrapped)
+        if header:
+            # Around the retries, so that all attempts have one key.
+            wrapped = add_key(wrapped, header, name)
         return _limit_consumed_time(wrapped, deadline, name) if deadline else wrapped
 
     def _retry(self, operation: ConsumedOperation, own_policy: OperationPolicy) -> RetryPolicy | None:
         retry = own_policy.retry or self._policy.retry
-        repeatable = operation.method in SAFE_TO_REPEAT if own_policy.idempotent is None else own_policy.idempotent
+        repeatable = own_policy.idempotent
+        if repeatable is None:
+            repeatable = operation.method in SAFE_TO_REPEAT or own_policy.idempotency_key is not None
         return retry if retry and retry.attempts > 1 and repeatable else None
 
     def _is_circuit_open(self) -> bool:
         return self._breaker is not None and self._breaker.is_open
+
+
+def is_repeatable(operation: ConsumedOperation) -> bool:
+    """Return whether a request of an operation can be sent again in another call."""
+    policy = (getattr(operation.spec, "model_extra", None) or {}).get(KEY)
+    keys = policy if isinstance(policy, dict) else {}
+    if keys.get("idempotent") is not None:
+        return keys["idempotent"] is True
+    return operation.method in SAFE_TO_REPEAT or bool(keys.get("idempotencyKey"))
 
 
 def limiters_for(policy: CallPolicy, name: str, context: BuildContext) -> list[RunsCalls]:

@@ -1,0 +1,1 @@
+"""Idempotency keys: those of callers, whose calls are carried out once, and those of requests to APIs."""
