@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from adapter_host.document.messages import format_value
-from adapter_host.schemas.references import referenced, types_of
+from adapter_host.schemas.allowed_types import is_compatible, types_of
+from adapter_host.schemas.references import referenced
 from adapter_host.schemas.schema import Schema
-from adapter_host.schemas.values import is_equal
+from adapter_host.schemas.values import have_same_values
 from adapter_host.schemas.wording import ARTICLES, describe_place, describe_types, describe_values
 
 from .declared_schema import DeclaredSchema
@@ -35,16 +36,8 @@ def find_contradictions(model: DeclaredSchema, schema: Schema) -> Iterator[Contr
 
 
 def _type_contradiction(declared: str | None, types: frozenset[str]) -> Iterator[Contradiction]:
-    if declared in ARTICLES and types and not _is_compatible(declared, types):
+    if declared in ARTICLES and types and not is_compatible(declared, types):
         yield "type", f"'type' is {declared}, and 'x-schema' allows {describe_types(types)}; {_FIX}"
-
-
-def _is_compatible(declared: str, types: frozenset[str]) -> bool:
-    return (
-        declared in types
-        or (declared == "number" and "integer" in types)
-        or (declared == "integer" and "number" in types)
-    )
 
 
 def _equal_keys(model: InputSpec, schema: Schema) -> Iterator[Contradiction]:
@@ -54,13 +47,9 @@ def _equal_keys(model: InputSpec, schema: Schema) -> Iterator[Contradiction]:
             yield key, f"'{key}' is {format_value(value)}, and {format_value(other)} in 'x-schema'; {_FIX}"
     place = schema.data.get("items") if model.type == "array" else schema.data
     allowed = (place if isinstance(place, Mapping) else {}).get("enum")
-    if model.allowed_values and allowed is not None and not _are_same(model.allowed_values, allowed):
+    if model.allowed_values and allowed is not None and not have_same_values(model.allowed_values, allowed):
         key = "values" if model.values else "enum"
         yield key, f"'{key}' differs from the values in 'x-schema' ({describe_values(allowed)}); {_FIX}"
-
-
-def _are_same(first: Any, second: Any) -> bool:
-    return len(first) == len(second) and all(any(is_equal(value, other) for other in second) for value in first)
 
 
 def _constant(value: Any, schema: Schema, key: str = "value") -> Iterator[Contradiction]:
@@ -96,7 +85,7 @@ def _outputs(output: OutputSpec, schema: Any, defs: Mapping[str, Any], path: str
 
 def _nested(output: OutputSpec, schema: Any, defs: Mapping[str, Any], place: str) -> Iterator[Contradiction]:
     types = types_of(schema, defs)
-    if output.type in ARTICLES and types and not _is_compatible(str(output.type), types):
+    if output.type in ARTICLES and types and not is_compatible(str(output.type), types):
         key = "items" if place.endswith("[]") else "properties"
         yield key, f"the type of '{place}' is {output.type}, and 'x-schema' allows {describe_types(types)}; {_FIX}"
     yield from _outputs(output, schema, defs, place)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from adapter_host.document.nodes import Loc, MappingNode, Node, SequenceNode, node_at
+from adapter_host.schemas.allowed_types import is_compatible, types_of
 from adapter_host.schemas.resolve import SCHEMAS
+from adapter_host.schemas.values import have_same_values
+from adapter_host.schemas.wording import describe_types
 
 REFERENCE: Final = f"#/{SCHEMAS}/"
 """The start of references to shared schemas."""
@@ -16,6 +19,7 @@ _INPUTS: Final = "inputParameters"
 _SCHEMA: Final = "x-schema"
 _NOT_TAKEN: Final = frozenset({"name", "in", "value", "x-name"})
 """Keys of an input that only its own document can know."""
+_LIMITS: Final = ("pattern", "minLength", "maxLength")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +74,38 @@ class InputMerger:
         described = self._find(item.value)
         if described is None:
             return item
-        declared_type, described_type = item.value.get("type"), described.get("type")
-        if declared_type and described_type and declared_type != described_type:
-            message = (
-                f"'{item.value.get('name')}' is {declared_type}, but {described_type} in the OpenAPI document; "
-                "its schema is not taken from there"
-            )
+        if (contradiction := self._contradiction(item.value, described)) is not None:
+            message = f"'{item.value.get('name')}' {contradiction}; its schema is not taken from there"
             self._warn((*self._operation.loc, _INPUTS, index), message)
             return item
         for key, value in described.items():
             if key not in item.value and key not in _NOT_TAKEN:
                 item = item.with_entry(key, node_at(self._rename(value), item))
         return item
+
+    def _contradiction(self, item: Mapping[str, Any], described: Mapping[str, Any]) -> str | None:
+        """Return the contradiction between an input and its schema in the OpenAPI document, or None."""
+        declared_type, described_type = item.get("type"), described.get("type")
+        if declared_type and described_type and declared_type != described_type:
+            return f"is {declared_type}, but {described_type} in the OpenAPI document"
+        allowed = self._types(described.get(_SCHEMA))
+        if isinstance(declared_type, str) and allowed and not is_compatible(declared_type, allowed):
+            return f"is {declared_type}, but the OpenAPI document allows {describe_types(allowed)}"
+        schema = self._followed(described.get(_SCHEMA))
+        if not isinstance(schema, Mapping):
+            return None
+        for key in _LIMITS:
+            if key in item and schema.get(key, item[key]) != item[key]:
+                return f"has another '{key}' than in the OpenAPI document"
+        values = item.get("values", item.get("enum"))
+        holder = schema.get("items") if declared_type == "array" else schema
+        described_values = holder.get("enum") if isinstance(holder, Mapping) else None
+        if isinstance(values, list) and described_values and not have_same_values(values, described_values):
+            return "has other values than in the OpenAPI document"
+        return None
+
+    def _types(self, schema: Any) -> frozenset[str]:
+        return types_of(schema, self._operation.schemas, pointer=REFERENCE)
 
     def _find(self, item: Mapping[str, Any]) -> Mapping[str, Any] | None:
         name, place = str(item.get("x-name", item.get("name"))), str(item.get("in"))
@@ -120,7 +144,10 @@ class InputMerger:
         if not isinstance(properties, Mapping) or name not in properties:
             return None
         required = {"required": True} if name in (schema or {}).get("required", ()) else {}
-        return {_SCHEMA: properties[name], **dict(_typed(self._followed(properties[name]))), **required}
+        field_schema = self._followed(properties[name])
+        declared = field_schema.get("type") if isinstance(field_schema, Mapping) else None
+        agrees = isinstance(declared, str) and is_compatible(declared, self._types(properties[name]))
+        return {_SCHEMA: properties[name], **({"type": declared} if agrees else {}), **required}
 
     def _followed(self, schema: Any) -> Any:
         """Return a schema, or the shared one that it refers to."""
@@ -130,8 +157,3 @@ class InputMerger:
                 break
             schema = self._operation.schemas.get(reference.removeprefix(REFERENCE))
         return schema
-
-
-def _typed(schema: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(schema, Mapping) and isinstance(schema.get("type"), str):
-        yield "type", schema["type"]

@@ -16,7 +16,8 @@ from typing import Any, Final
 from adapter_host.document.messages import count_noun, did_you_mean
 from adapter_host.expressions.pattern import PatternError, compile_pattern
 
-from .references import DEFS, referenced, types_of
+from .allowed_types import types_of
+from .references import DEFS, referenced
 from .values import first_duplicate, is_equal, is_type
 from .violations import MAX_VIOLATIONS, Violation
 from .wording import describe_types, describe_value, describe_values

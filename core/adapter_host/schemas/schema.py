@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .references import DEFS, types_of
+from .allowed_types import types_of
+from .references import DEFS
 from .validator_pool import ValidatorPool
 from .violations import Validator
 

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
+
+_NAMES: Final[dict[type, str]] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    dict: "object",
+    list: "array",
+    type(None): "null",
+}
 
 
 def first_duplicate(values: list[Any]) -> int | None:
@@ -29,6 +40,16 @@ def _hashable(value: Any) -> Any:
 def is_equal(first: Any, second: Any) -> bool:
     """Return whether two JSON values are equal; 1 equals 1.0, and not true."""
     return bool(_hashable(first) == _hashable(second))
+
+
+def have_same_values(first: Sequence[Any], second: Sequence[Any]) -> bool:
+    """Return whether two lists have the same values, in any order."""
+    return len(first) == len(second) and all(any(is_equal(value, other) for other in second) for value in first)
+
+
+def type_name(value: Any) -> str | None:
+    """Return the type of a JSON value; None for another value."""
+    return _NAMES.get(type(value))
 
 
 def is_type(value: Any, name: str) -> bool:

@@ -16,10 +16,15 @@ from .schema_keywords import KEYWORDS, read_discriminator, read_type
 SHARED: Final = "x-schemas"
 """The key of shared schemas in a capability."""
 
+POINTER: Final = f"#/{SHARED}/"
+"""The start of references to shared schemas."""
+
 MAX_INLINE: Final = 16
 """The most schemas within one another; what is below becomes a shared schema, as files may not nest without end."""
 
 _NOT_NAMES: Final = KEYWORDS.keys() | {"schema", "schemas", "content", "parameters", "components", "definitions"}
+_BESIDE_REFERENCES: Final = frozenset({"$ref", "summary", "description"})
+"""Keys beside a reference that do not restrict values."""
 _ANNOTATIONS: Final = ("title", "description", "default", "examples", "readOnly", "writeOnly", "deprecated")
 
 Data = dict[str, Any]
@@ -64,7 +69,7 @@ class SchemaConverter:
         return self._keywords(schema, depth)
 
     def _reference(self, schema: Cursor, reference: str, depth: int) -> Data:
-        target = schema.target(reference)
+        target = self._target(schema, reference)
         if target is None:
             return {}
         if not isinstance(target.value, dict | bool):
@@ -77,6 +82,18 @@ class SchemaConverter:
         own = self._keywords(holder, depth) if depth < MAX_INLINE else {}
         return {**self._share(target), **own}
 
+    def _target(self, schema: Cursor, reference: str) -> Cursor | None:
+        """Return the schema that a reference leads to: the first on the way that says something itself."""
+        target = schema.target(reference)
+        if target is None or not self._extends_references:
+            return target
+        step = Cursor(schema.documents, schema.document, schema.loc, {"$ref": reference})
+        while isinstance(step.value, dict) and isinstance(step.value.get("$ref"), str):
+            step = schema.documents.next_target(step)
+            if isinstance(step.value, dict) and "$ref" in step.value and step.value.keys() - _BESIDE_REFERENCES:
+                return step
+        return target
+
     def _share(self, target: Cursor) -> Data:
         """Return a reference to the shared schema of a value, which is converted later."""
         name = self._names.get(target.identity)
@@ -85,7 +102,7 @@ class SchemaConverter:
             self.shared[name] = {}
             self.places[name] = target.place
             self._pending.append((name, target))
-        return {"$ref": f"#/{SHARED}/{name}"}
+        return {"$ref": f"{POINTER}{name}"}
 
     def _unused_name(self, target: Cursor) -> str:
         keys = (str(key) for key in reversed(target.loc) if isinstance(key, str) and key not in _NOT_NAMES)

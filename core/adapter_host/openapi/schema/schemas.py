@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from adapter_host.openapi.source.documents import Cursor
+from adapter_host.schemas.values import type_name
 
 from .schema_keywords import TYPES
 
@@ -112,18 +113,8 @@ def _own_type(value: dict[str, Any]) -> str | None:
 
 def _type_of_values(values: Any) -> str | None:
     """Return the type that all values of an `enum` have, or None."""
-    names = {_TYPE_NAMES.get(type(item)) for item in values} if isinstance(values, list) else set()
-    return names.pop() if len(names) == 1 else None
-
-
-_TYPE_NAMES: Final[dict[type, str]] = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    dict: "object",
-    list: "array",
-}
+    names = {type_name(item) for item in values} if isinstance(values, list) else set()
+    return names.pop() if len(names) == 1 and names != {"null"} else None
 
 
 def _is_null(schema: Cursor) -> bool:

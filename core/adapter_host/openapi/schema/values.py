@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from adapter_host.openapi.source.documents import Cursor
+from adapter_host.schemas.allowed_types import disjoint_types, is_compatible, types_of
 from adapter_host.schemas.validator import is_supported
+from adapter_host.schemas.wording import describe_types
 
-from .json_schema import SchemaConverter
+from .json_schema import POINTER, SchemaConverter
 from .schemas import all_of_parts, array_items, description_of, single_alternative, type_of
 
 _OCTETS: Final = "application/octet-stream"
@@ -47,16 +49,18 @@ def describe_values(schema: Cursor | None, converter: SchemaConverter) -> Values
         return Values(schema=None if converted else {"not": {}})
     rest = dict(converted)
     description = rest.pop("description", None) or description_of(resolved)
-    return Values(_take_words(rest, type_of(resolved)), rest or None, description)
+    if (disjoint := disjoint_types(converted, converter.shared, pointer=POINTER)) is not None:
+        one, other = map(describe_types, disjoint)
+        schema.warn(f"no value is valid, as it must be both {one} and {other}; imported as it is")
+        return Values(schema=rest, description=description)
+    return Values(_take_words(rest, type_of(resolved), converter.shared), rest or None, description)
 
 
-def _take_words(rest: dict[str, Any], type_name: str | None) -> dict[str, Any]:
+def _take_words(rest: dict[str, Any], type_name: str | None, shared: Mapping[str, Any]) -> dict[str, Any]:
     """Remove from a schema the keywords that the language has words for, and return the words."""
     words: dict[str, Any] = {}
-    if isinstance(rest.get("type"), str):
-        words["type"] = rest.pop("type")
-    elif type_name is not None:
-        words["type"] = type_name
+    if (word := _take_type(rest, type_name, shared)) is not None:
+        words["type"] = word
     if "$ref" in rest:
         return words
     is_plain = "type" not in rest
@@ -69,6 +73,25 @@ def _take_words(rest: dict[str, Any], type_name: str | None) -> dict[str, Any]:
     if is_plain and "enum" in rest and _are_words(rest["enum"], words.get("type")):
         words["values"] = rest.pop("enum")
     return words
+
+
+def _take_type(rest: dict[str, Any], type_name: str | None, shared: Mapping[str, Any]) -> str | None:
+    """Remove the type from a schema, and return the word for it; None where the schema must say it itself.
+
+    `type_name` is the type of all values but null of a schema that has no `type` of its own.
+    """
+    own = rest.get("type")
+    if isinstance(own, str):
+        others = types_of({key: value for key, value in rest.items() if key != "type"}, shared, pointer=POINTER)
+        if not others or (is_compatible(own, others) and "null" not in others):
+            del rest["type"]
+        return own
+    allowed = types_of(rest, shared, pointer=POINTER)
+    if type_name is None or (allowed and not is_compatible(type_name, allowed)):
+        return None
+    # A word beside a schema that does not name null excludes null.
+    allows_null = "null" in types_of(rest, shared, pointer=POINTER, infers=True)
+    return None if allows_null and "null" not in allowed else type_name
 
 
 def _are_words(values: list[Any], type_name: str | None) -> bool:

@@ -103,6 +103,13 @@ class Documents:
             return Cursor(cursor.documents, cursor.document, cursor.loc, {**cursor.value, **own})
         return cursor
 
+    def next_target(self, cursor: Cursor) -> Cursor:
+        """Return the value that the reference at a cursor names, whose own reference is not followed.
+
+        The reference is one that `resolve` can follow.
+        """
+        return self._reference_target(cursor, cursor.value["$ref"])
+
     def _check_count(self, cursor: Cursor) -> None:
         self._count += 1
         if self._count > MAX_VALUES:
