@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from adapter_host.openapi.source.documents import Cursor
+from adapter_host.schemas.sample_budget import SampleBudget
 
 from .json_values import NO_VALUE
 from .schemas import Visited, all_of_parts, items_of, type_of
@@ -14,7 +15,6 @@ NO_EXAMPLE: Final = NO_VALUE
 """Marks a missing example, as null may be one."""
 
 _MAX_DEPTH: Final = 4
-_MAX_VALUES: Final = 100
 _BY_FORMAT: Final = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
@@ -48,16 +48,15 @@ def make_example(schema: Cursor | None) -> Any:
 
 
 class _ExampleBuilder:
-    """Builds one example; its values are counted, as schemas may multiply."""
+    """Builds one example."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._budget = SampleBudget(_MAX_DEPTH)
 
     def value(self, schema: Cursor | None, depth: int, visited: Visited) -> Any:
-        self._count += 1
         if schema is None or not isinstance(schema.value, dict):
             return NO_EXAMPLE
-        if schema.identity in visited or depth > _MAX_DEPTH or self._count > _MAX_VALUES:
+        if schema.identity in visited or not self._budget.take(depth):
             return NO_EXAMPLE
         if (explicit_example := _explicit_example(schema)) is not NO_EXAMPLE:
             return explicit_example
@@ -83,7 +82,7 @@ class _ExampleBuilder:
             if schema_part is not schema and isinstance(example := _explicit_example(schema_part), dict):
                 members = {**example, **members}
             for name, child in schema_part.named("properties"):
-                if self._count > _MAX_VALUES:
+                if self._budget.is_spent:
                     return members
                 if name not in members and not child.flag("writeOnly"):
                     value = self.value(child, depth + 1, visited | {schema_part.identity})
