@@ -79,10 +79,15 @@ def json_inner(value: Any) -> str:
 
 def xml_escape(name: str, value: Any) -> str:
     """Return a value as XML text or attribute value; raise `ArgumentError` for characters that XML does not have."""
+    return escape(check_xml(name, value), _XML_REFERENCES)
+
+
+def check_xml(name: str, value: Any) -> str:
+    """Return the text of a value; raise `ArgumentError` for characters that XML does not have."""
     text = text_of(value)
     if _NOT_XML.search(text):
         raise ArgumentError(name, f"'{name}' is sent in XML and must not contain control characters")
-    return escape(text, _XML_REFERENCES)
+    return text
 
 
 def part_text(name: str, value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -16,9 +16,11 @@ from .fields import as_list, decode_file
 from .form_scope import FormScope
 from .multipart import compile_multipart
 from .raw_body import declared_format, evident_format
-from .sparql import encoders
+from .sparql import encoders as sparql_encoders
 from .styles import Styled, reserved_encode
 from .templates import TAG, Constant, TemplateCompiler, TemplateLocation, Value, render, renderer, split_tags, value_of
+from .xml_places import document_text, has_document_tag
+from .xml_places import encoders as xml_encoders
 
 _FORM: Final = "formUrlEncoded"
 JSON: Final = "application/json"
@@ -44,7 +46,7 @@ def compile_body(
     """Compile the declared body of an operation; `content_type` is the one that its inputs declare."""
     location = TemplateLocation(in_, body, ("data",))
     if isinstance(body, RawBody):
-        return _raw(body.data, templates, TemplateLocation(in_, body), content_type)
+        return _raw(body.data, templates, TemplateLocation(in_, body), scope.xml, content_type)
     if isinstance(body, JsonBody):
         if isinstance(body.data, str):
             return _json_from_text(body.data, templates, location)
@@ -55,7 +57,7 @@ def compile_body(
         return compile_multipart(body, templates, in_, scope)
     if (name := binary_input(body, templates, scope)) is not None:
         return bytes_body(name, value_of(templates.template(body.data.strip(), location)), scope.binary[name])
-    return _text_body(_text_of_type(body.data, body.type, templates, location), _CONTENT_TYPES[body.type])
+    return _text_body(_text_of_type(body.data, body.type, templates, location, scope.xml), _CONTENT_TYPES[body.type])
 
 
 def whole_tag(body: AnyBody) -> str | None:
@@ -186,36 +188,49 @@ def _utf8(text: str) -> bytes:
     return text.encode(errors="replace")
 
 
-def _raw(text: str, templates: TemplateCompiler, location: TemplateLocation, content_type: str | None) -> BodyBuilder:
+def _raw(
+    text: str,
+    templates: TemplateCompiler,
+    location: TemplateLocation,
+    xml_inputs: Collection[str],
+    content_type: str | None,
+) -> BodyBuilder:
     raw_format = declared_format(content_type) if content_type else evident_format(text)
     if raw_format == "json":
         return _json_from_text(text, templates, location)
     if raw_format == "json-lines":
         return _json_as_text(text, templates, location)
     # The language sends a text as JSON, unless an input declares another `Content-Type`.
-    return _text_body(_text_of_type(text, raw_format, templates, location), JSON)
+    return _text_body(_text_of_type(text, raw_format, templates, location, xml_inputs), JSON)
 
 
-def _text_of_type(text: str, type_name: str, templates: TemplateCompiler, location: TemplateLocation) -> Value:
+def _text_of_type(
+    text: str, type_name: str, templates: TemplateCompiler, location: TemplateLocation, xml_inputs: Collection[str] = ()
+) -> Value:
     if type_name != "text" and TAG.fullmatch(text.strip()):
         # The caller sends the complete body: there is no place that a value could leave.
         return templates.text(
             text, location, lambda name, quoted: partial(_complete_form, {}) if type_name == _FORM else text_of
         )
-    return templates.text(text, location, _text_encoder(text, type_name))
+    if type_name == "xml" and has_document_tag(text):
+        return templates.text(text, location, lambda name, quoted: document_text)
+    return templates.text(text, location, _text_encoder(text, type_name, xml_inputs))
 
 
-def _text_encoder(text: str, type_name: str) -> Callable[[str, bool], Encode]:
+def _text_encoder(text: str, type_name: str, xml_inputs: Collection[str]) -> Callable[[str, bool], Encode]:
+    # The compiler asks for one encoder after the other, in the order of the tags.
     if type_name == "xml":
+        places = iter(xml_encoders(text, xml_inputs))
+        return lambda name, quoted: partial(next(places), name)
+    if type_name == "html":
         return lambda name, quoted: partial(xml_escape, name)
     if type_name == _FORM:
         return lambda name, quoted: _form_text
     if type_name == "multipart":
         return lambda name, quoted: partial(part_text, name)
     if type_name == "sparql":
-        # The compiler asks for one encoder after the other, in the order of the tags.
-        remaining = iter(encoders(text))
-        return lambda name, quoted: partial(next(remaining), name)
+        terms = iter(sparql_encoders(text))
+        return lambda name, quoted: partial(next(terms), name)
     return lambda name, quoted: text_of
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,20 +10,21 @@ from adapter_host import BuildContext, WireFormat, did_you_mean
 from adapter_host_http.config import AnyBody, FormBody, HttpInputSpec, MultipartBody
 
 from .templates import TemplateCompiler, TemplateLocation
-from .wire import binary_type, compile_encoding
+from .wire import binary_type, compile_encoding, is_xml
 
 
 @dataclass(frozen=True, slots=True)
 class FormScope:
     """The declarations that apply to a body.
 
-    `wire` has the formats of fields by name, `binary` the media types of inputs that are bytes, and `inputs` the
-    formats of the inputs that are whole fields.
+    `wire` has the formats of fields by name, `binary` the media types of inputs that are bytes, `inputs` the
+    formats of the inputs that are whole fields, and `xml` the names of inputs that are XML.
     """
 
     wire: Mapping[str, WireFormat] = field(default_factory=dict)
     binary: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, WireFormat] = field(default_factory=dict)
+    xml: Set[str] = frozenset()
 
 
 def compile_form_scope(
@@ -32,7 +33,7 @@ def compile_form_scope(
     """Compile the declarations that apply to a body; report problems of its `x-encoding`."""
     binary = {spec.name: media for spec in declared if (media := binary_type(spec)) is not None}
     if not isinstance(body, FormBody | MultipartBody):
-        return FormScope(binary=binary)
+        return FormScope(binary=binary, xml=frozenset(spec.name for spec in declared if is_xml(spec)))
     values = _values(body)
     wire = {}
     for name, encoding in body.encoding.items():

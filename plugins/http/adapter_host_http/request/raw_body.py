@@ -9,12 +9,13 @@ from adapter_host import bare_media_type
 
 from .templates import TAG
 
-RawFormat = Literal["json", "json-lines", "xml", "formUrlEncoded", "sparql", "multipart", "text"]
+RawFormat = Literal["json", "json-lines", "xml", "html", "formUrlEncoded", "sparql", "multipart", "text"]
 
 _FORMATS: Final[tuple[tuple[re.Pattern[str], RawFormat], ...]] = (
     (re.compile(r".*[/+]json"), "json"),
     (re.compile(r"application/(x-)?(ndjson|jsonlines|jsonl|json-lines|json-seq)"), "json-lines"),
-    (re.compile(r".*[/+]xml|text/html"), "xml"),
+    (re.compile(r".*[/+]xml"), "xml"),
+    (re.compile(r"text/html"), "html"),
     (re.compile(r"application/x-www-form-urlencoded"), "formUrlEncoded"),
     (re.compile(r"application/sparql-(query|update)"), "sparql"),
     (re.compile(r"multipart/.*"), "multipart"),

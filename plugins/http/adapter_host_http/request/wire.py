@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ _KEYS: Final[Mapping[str, str]] = {
     "allow_reserved": "x-allow-reserved",
     "content_type": "x-content-type",
 }
+_XML: Final = re.compile(r".*[/+]xml")
 _DEFS: Final = "#/$defs/"
 _PROSE: Final = "comma-separated"
 
@@ -117,6 +119,13 @@ def binary_type(spec: HttpInputSpec) -> str | None:
     Bytes are base64 text for callers, or null.
     """
     return None if spec.json_schema is None else _binary_type(spec.json_schema.data, spec.json_schema.data)
+
+
+def is_xml(spec: HttpInputSpec) -> bool:
+    """Return whether the values of an input are XML, as `contentMediaType` of its schema says."""
+    schema = {} if spec.json_schema is None else spec.json_schema.data
+    media_type = schema.get("contentMediaType")
+    return isinstance(media_type, str) and "contentEncoding" not in schema and _XML.fullmatch(media_type) is not None
 
 
 def _binary_type(schema: Any, root: Mapping[str, Any]) -> str | None:
