@@ -13,6 +13,7 @@ from adapter_host.binds.binds import Binds, BindVariable
 from adapter_host.document.source import Loc, Source
 from adapter_host.errors import Problem
 from adapter_host.expressions.template import Part, Reference, Secret, Template, compile_template
+from adapter_host.schemas.bundling import SchemaBundle
 from adapter_host.schemas.resolve import SchemaResolver
 from adapter_host.schemas.schema import Schema
 from adapter_host.schemas.validator_pool import ValidatorPool
@@ -20,9 +21,10 @@ from adapter_host.schemas.validator_pool import ValidatorPool
 from .declared_schema import DeclaredSchema
 from .diagnostics import Diagnostics
 from .model import Model, walk
+from .plain_data import ImportedParts
 from .schema_agreement import find_contradictions
 from .secret_use import SecretUse
-from .spec import Authentication, Capability
+from .spec import Authentication, Bind, Capability
 
 CALLER_ALIASES: Final = frozenset({"rest", "tools", "tool", "mcp", "args", "input", "params"})
 """Qualifiers of the current unit's input, in addition to the exposers' own namespaces."""
@@ -76,13 +78,14 @@ class LoadedCapability:
         base: Loc = ("capability",),
         files: Mapping[str, Source] = NO_FILES,
         callers: Iterable[str] = (),
+        imported_binds: Iterable[Bind] = (),
         problems: Iterable[Problem] = (),
         skipped: Iterable[Mapping[str, Any]] = (),
         skip_invalid: bool = False,
     ) -> LoadedCapability:
         """Return a parsed capability with its source; without a `base` it is a fragment.
 
-        `files` and `callers` are added to the document itself and to its own namespaces.
+        `files` and `callers` are added to the document itself and to its own namespaces, `imported_binds` to its binds.
         """
         namespaces = {exposer.namespace for exposer in capability.exposes}
         namespaces |= {aggregate.namespace for aggregate in capability.aggregates}
@@ -109,6 +112,9 @@ class LoadedCapability:
             _locs={id(model): loc for model, loc in reversed(models)},
         )
         loaded._bind_schemas(files)
+        has_schemas = loaded.has_schemas or capability.x_schemas
+        bundle = partial(loaded._bundle_schemas, files) if has_schemas else None
+        capability._add_imported(ImportedParts(tuple(imported_binds), bundle))
         return loaded
 
     def compile_schemas(self) -> None:
@@ -129,6 +135,15 @@ class LoadedCapability:
         for key, message in () if schema is None else find_contradictions(model, schema):
             self.problem(message, (*loc, key), code="schema-contradiction")
         return schema
+
+    def _bundle_schemas(self, files: Mapping[str, Source]) -> tuple[Mapping[int, Any], dict[str, Any]]:
+        bundle = SchemaBundle(self.source, files)
+        schemas = {
+            id(model): bundle.add(self.loc(model, "x-schema"))
+            for model, _ in self.models
+            if isinstance(model, DeclaredSchema) and model.x_schema is not None
+        }
+        return schemas, bundle.schemas
 
     def loc(self, model: Model, *keys: str | int) -> Loc:
         """Return the YAML keys that lead to a model, followed by `keys`."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticKnownError
 
 from adapter_host.document.dialects import CANONICAL_VERSION, KNOWN_VERSIONS
@@ -14,6 +22,7 @@ from .declared_schema import DeclaredOutputSchema, DeclaredSchema
 from .input_constraints import InputConstraints
 from .media_types import MediaType
 from .model import ListField, Model, walk
+from .plain_data import ImportedParts, to_data
 from .step_specs import Step
 
 ValueType = str
@@ -175,6 +184,7 @@ class ConsumerConfig(Model):
     namespace: str
     description: str | None = None
     x_openapi: str | None = Field(None, alias="x-openapi")
+    x_openapi_overlays: ListField[str] = Field((), alias="x-openapi-overlays")
 
 
 class Timeouts(Model):
@@ -250,28 +260,33 @@ class Capability(Model):
     exposes: tuple[SerializeAsAny[ExposerConfig], ...] = ()
     x_schemas: dict[str, Any] = Field(default_factory=dict, alias="x-schemas")
 
+    _imported: ImportedParts = PrivateAttr(default_factory=ImportedParts)
+
+    def _add_imported(self, parts: ImportedParts) -> None:
+        """Add the parts of other documents, which `document` includes."""
+        self._imported = parts
+
     def document(self) -> dict[str, Any]:
-        """Return the capability as the data of an equivalent document."""
-        names = ("info", "binds", "consumes", "aggregates", "exposes")
-        sections = {section: getattr(self, section) for section in names}
-        data = {section: _to_data(value) for section, value in sections.items() if value}
+        """Return the capability as the data of an equivalent document.
+
+        The binds and schemas of imported documents, of other files and of `x-openapi` are part of it. Scripts, skills,
+        discovered definitions and the schemas of `outputSchema` stay in their files.
+        """
+        bundle = self._imported.bundle_schemas
+        schemas, shared = ({}, self.x_schemas) if bundle is None else bundle()
+        names = ("info", "consumes", "aggregates", "exposes")
+        sections = {name: getattr(self, name) for name in names} | {"binds": (*self.binds, *self._imported.binds)}
+        data = {name: to_data(value, schemas) for name, value in sections.items() if value}
         adapters = {section: data.pop(section) for section in ("consumes", "aggregates", "exposes") if section in data}
         # The models have the shape of one version, regardless of the source's.
         version = CANONICAL_VERSION if self.version in KNOWN_VERSIONS else self.version
-        data |= {"x-schemas": self.x_schemas} if self.x_schemas else {}
+        data |= {"x-schemas": shared} if shared else {}
         return {"naftiko": version, **data, "capability": adapters}
 
     @property
     def label(self) -> str:
         """The label or title, else the first exposer's namespace."""
         return self.info.label or self.info.title or (self.exposes[0].namespace if self.exposes else "capability")
-
-
-def _to_data(value: Any) -> Any:
-    if isinstance(value, Model):
-        # Pydantic cannot predict the member of a union that a plugin discriminates by content.
-        return value.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
-    return [_to_data(item) for item in value]
 
 
 def find_operations(config: ExposerConfig) -> Iterator[OperationSpec]:

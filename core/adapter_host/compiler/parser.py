@@ -119,6 +119,11 @@ class Parser:
                 if bind := self._parse_model(Bind, entry, loc):
                     yield loc, bind
 
+    @property
+    def binds(self) -> list[Bind]:
+        """The binds of the document."""
+        return [bind for _, bind in self._binds]
+
     def bound_names(self, environment: Mapping[str, str]) -> Iterator[BindVariable]:
         """Yield the names that the binds of the document declare; report binds with an invalid location."""
         for loc, bind in self._binds:

@@ -124,7 +124,7 @@ class SchemaResolver:
     def _rewrite(self, node: Node, scope: Scope) -> Rewritten:
         key = (id(node), id(scope.base))
         if key not in self._rewritten:
-            rewriter = Rewriter(partial(self._target, scope=scope), self._report)
+            rewriter = Rewriter(partial(self.target, scope=scope), self._report)
             data = rewriter.rewrite(node)
             problems = rewriter.problems or list(find_mistakes(data, node))
             self._rewritten[key] = Rewritten(data, tuple(rewriter.targets), tuple(problems))
@@ -153,12 +153,12 @@ class SchemaResolver:
             if id(node) in seen:
                 raise problem_at("the reference leads back to itself; refer to a schema", node.entries["$ref"])
             seen.add(id(node))
-            target = self._target(node.entries["$ref"], scope)
+            target = self.target(node.entries["$ref"], scope)
             node, scope = target.node, target.scope
         return node, scope
 
-    def _target(self, reference: Node, scope: Scope) -> Target:
-        """Return the entry of `$defs` that a reference names; a schema has one name in the document."""
+    def target(self, reference: Node, scope: Scope) -> Target:
+        """Return the schema that a reference names, with its one name in the document; raise `ProblemsError`."""
         found = self._find(reference, scope)
         target = self._targets.get(id(found.node))
         if target is None:

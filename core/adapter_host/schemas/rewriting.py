@@ -28,14 +28,21 @@ class Rewritten:
 class Rewriter:
     """Rewrites one schema: `targets` are those that its references lead to.
 
-    `find` returns the target of a reference; `report` receives the warnings.
+    `find` returns the target of a reference, and `refer` a reference to its name; `report` receives the warnings.
     """
 
-    def __init__(self, find: Callable[[Node], Target], report: Callable[[Problem], object]) -> None:
+    def __init__(
+        self,
+        find: Callable[[Node], Target],
+        report: Callable[[Problem], object],
+        *,
+        refer: Callable[[str], dict[str, Any]] = reference_to,
+    ) -> None:
         self.targets: list[Target] = []
         self.problems: list[Problem] = []
         self._find = find
         self._report = report
+        self._refer = refer
 
     def rewrite(self, node: Node) -> Any:
         """Return the plain data of a schema with its references to `$defs`."""
@@ -53,7 +60,7 @@ class Rewriter:
                 self.problems += problem_at(f"'{key}' is not supported; use '$ref'", entry).problems
             elif key not in DROPPED:
                 self._check_patterns(key, entry)
-                data[key] = self._rewrite_entry(key, entry)
+                data[key] = self.rewrite_entry(key, entry)
         return data
 
     def _check_patterns(self, key: str, entry: Node) -> None:
@@ -66,7 +73,8 @@ class Rewriter:
                 message = f"{error}; values are not checked against it"
                 self._report(Problem(message, *position, code="schema-pattern", warning=True))
 
-    def _rewrite_entry(self, key: str, entry: Node) -> Any:
+    def rewrite_entry(self, key: str, entry: Node) -> Any:
+        """Return the plain data of a keyword's value."""
         if key in SINGLE:
             return self.rewrite(entry)
         if key in BY_NAME and isinstance(entry, MappingNode):
@@ -82,7 +90,7 @@ class Rewriter:
             self.problems += error.problems
             return {}
         self.targets.append(target)
-        return reference_to(target.name)
+        return self._refer(target.name)
 
 
 def find_mistakes(data: Any, node: Node) -> Iterator[Problem]:
