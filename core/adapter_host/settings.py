@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ class Settings:
 
     `openapi` has an OpenAPI document of the API by consumer namespace, which completes the capability, and
     `only` limits OpenAPI documents in the place of capabilities to operations with these tags and operationIds;
-    `overlays` are the files of overlays that are applied to these documents.
+    `overlays` are the files of overlays that are applied to these documents. `openapi_overlays` has those for the
+    OpenAPI documents of consumed APIs, whether of `openapi` or of the capability, by consumer namespace.
 
     `discovered` has the definitions of APIs by consumer namespace, in the place of those in files beside the document.
 
@@ -43,6 +44,7 @@ class Settings:
     only: tuple[str, ...] = ()
     overlays: tuple[str, ...] = ()
     openapi: Mapping[str, str] = field(default_factory=dict)
+    openapi_overlays: Mapping[str, Sequence[str]] = field(default_factory=dict)
     discovered: Mapping[str, Any] = field(default_factory=dict, repr=False)
     base_uris: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)

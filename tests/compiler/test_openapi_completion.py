@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from adapter_host import Host, Operation, Problem, ProblemsError, Settings
+from adapter_host.cli import main
 
 PARCEL = {"type": "object", "required": ["to"], "properties": {"to": {"type": "string"}, "grams": {"maximum": 9}}}
 OPENAPI: dict[str, Any] = {
@@ -163,6 +164,34 @@ def test_contradictions_and_unknown_operations_are_warnings_with_both_places(fol
     assert "api.yaml" in unknown.message
 
 
+@pytest.mark.parametrize(
+    ("declared", "schema", "message"),
+    [
+        ({"type": "boolean"}, {"type": ["integer", "string"]}, "is boolean, but the OpenAPI document allows"),
+        ({"type": "object"}, {"anyOf": [{"type": "string"}, {"type": "null"}]}, "is object, but string"),
+        ({"pattern": "^a"}, {"type": ["string", "null"], "pattern": "^b"}, "has another 'pattern' than in"),
+        ({"maxLength": 2}, {"type": ["string", "null"], "maxLength": 3}, "has another 'maxLength' than in"),
+        ({"type": "string", "values": ["a"]}, {"type": ["string", "null"], "enum": ["a", "b"]}, "has other values"),
+        ({"type": "array", "values": ["a"]}, {"type": "array", "items": {"enum": ["b"]}}, "has other values"),
+    ],
+)
+def test_inputs_that_contradict_the_document_are_warnings(
+    folder: Folder, declared: Any, schema: Any, message: str
+) -> None:
+    operation_ = {"parameters": [{"name": "p", "in": "query", "schema": schema}], "responses": {}}
+    folder.write("api.yaml", {**OPENAPI, "paths": {"/parcels": {"get": operation_}}})
+    (warning,) = folder.warnings(operation(inputParameters=[{"name": "p", "in": "query", **declared}]))
+    assert message in warning.message
+
+
+def test_a_field_whose_schema_contradicts_itself_has_no_type(folder: Folder) -> None:
+    body = {"properties": {"a": {"type": "integer", "$ref": "#/components/schemas/Parcel"}, "b": True}}
+    content = {"application/json": {"schema": body}}
+    folder.write("api.yaml", {**OPENAPI, "paths": {"/parcels": {"post": {"requestBody": {"content": content}}}}})
+    fields = [{"name": "a", "in": "body"}, {"name": "b", "in": "body"}]
+    assert folder.warnings(operation("POST", inputParameters=fields)) == []
+
+
 def test_schemas_of_several_documents_stay_apart(folder: Folder) -> None:
     path = folder.write("other.yaml", {**OPENAPI, "components": {"schemas": {"Parcel": {"type": "object"}}}})
     document = capability(operation("POST"))
@@ -220,3 +249,83 @@ def test_the_document_and_its_own_files_are_files_of_the_capability(folder: Fold
     assert names == {"capability.yaml", "api.yaml", "parcel.yaml"}
     # Also where it is served in the place of a capability.
     assert {Path(name).name for name in Host(file).plans[0].loaded.files} == {"api.yaml", "parcel.yaml"}
+
+
+# Overlays
+
+
+def overlay(maximum: int) -> dict[str, Any]:
+    """Return an overlay that limits the trace of a request."""
+    update = {"schema": {"maxLength": maximum}}
+    action = {"target": "$.paths['/parcels'].get.parameters[?@.name == 'X-Trace']", "update": update}
+    return {"overlay": "1.0.0", "info": {"title": "Limits", "version": "1"}, "actions": [action]}
+
+
+def longest_trace(host: Host) -> int:
+    (tool,) = tools(host)
+    longest: int = tool.input_schema["properties"]["X-Trace"]["maxLength"]
+    return longest
+
+
+def test_overlays_of_the_capability_are_applied_in_order(folder: Folder) -> None:
+    for maximum in (4, 6):
+        folder.write(f"overlay{maximum}.yaml", overlay(maximum))
+    host = folder.host(operation(), **{"x-openapi-overlays": ["overlay4.yaml", "overlay6.yaml"]})
+    assert longest_trace(host) == 6
+    names = {Path(name).name for name in host.plans[0].loaded.files}
+    assert names == {"capability.yaml", "api.yaml", "overlay4.yaml", "overlay6.yaml"}
+
+
+def test_overlays_of_the_settings_are_applied_last(folder: Folder) -> None:
+    first, last = (folder.write(f"overlay{maximum}.yaml", overlay(maximum)) for maximum in (4, 6))
+    settings = Settings(openapi_overlays={"api": (last,)})
+    own = {"x-openapi-overlays": [Path(first).name]}
+    assert longest_trace(folder.host(operation(), settings, **own)) == 6
+    # A document of the settings replaces that of the capability with its overlays.
+    settings = Settings(openapi={"api": folder.write("other.yaml", OPENAPI)})
+    assert longest_trace(folder.host(operation(), settings, **own)) == 8
+
+
+def test_one_document_with_different_overlays_is_two_documents(folder: Folder) -> None:
+    folder.write("overlay.yaml", overlay(4))
+    document = capability(operation(), **{"x-openapi-overlays": ["overlay.yaml"]})
+    consumers = document["capability"]["consumes"]
+    consumers.append({**consumers[0], "namespace": "other", "x-openapi-overlays": []})
+    declared = document["capability"]["exposes"][0]["tools"]
+    declared.append({"name": "other", "description": "Other", "call": "other.do"})
+    first, second = tools(Host(folder.write("capability.yaml", document)))
+    longest = [tool.input_schema["properties"]["X-Trace"]["maxLength"] for tool in (first, second)]
+    assert longest == [4, 8]
+
+
+@pytest.mark.parametrize(
+    ("consumer", "message"),
+    [
+        ({"x-openapi-overlays": ["../overlay.yaml"]}, "'x-openapi-overlays' must be in the folder of the document"),
+        ({"x-openapi-overlays": ["missing.yaml"]}, "missing.yaml"),
+        ({"x-openapi-overlays": ["api.yaml"]}, "not an Overlay document"),
+        ({"x-openapi-overlays": [7]}, "'x-openapi-overlays' must be the path of a file"),
+        ({"x-openapi": None, "x-openapi-overlays": ["api.yaml"]}, "overlays need an OpenAPI document; add 'x-openapi'"),
+    ],
+)
+def test_wrong_overlays_are_problems(folder: Folder, consumer: dict[str, Any], message: str) -> None:
+    document = capability(operation(), **consumer)
+    if consumer.get("x-openapi", "") is None:
+        del document["capability"]["consumes"][0]["x-openapi"]
+    with pytest.raises(ProblemsError, match=message):
+        Host(folder.write("capability.yaml", document))
+
+
+def test_overlays_of_the_command(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    changed = folder.write("overlay.yaml", overlay(4))
+    file = folder.write("capability.yaml", capability(operation()))
+    for command in (["inspect", "--format", "json"], ["validate", "--format", "json"]):
+        assert main([*command, file, "--overlay", f"api={changed}"]) == 0
+    assert '"maxLength":4' in capsys.readouterr().out.replace(" ", "")
+    assert main(["call", file, "tools.do", "state=sent", "X-Trace=12345", "--mock", "--overlay", f"api={changed}"]) != 0
+    assert "'X-Trace' must be at most 4 characters long" in capsys.readouterr().err
+    assert main(["validate", file, "--overlay", f"other={changed}"]) == 2
+    assert "--overlay: unknown namespace 'other' (known: api)" in capsys.readouterr().err
+    # Without a namespace it is for OpenAPI documents in the place of capabilities.
+    assert main(["validate", file, "--overlay", changed]) == 2
+    assert "--overlay: no OpenAPI document is among the files" in capsys.readouterr().err

@@ -18,7 +18,6 @@ from adapter_host.openapi.source.documents import Cursor
 from adapter_host.openapi.update.capability import make_record, update_capability
 from adapter_host.openapi.update.record import SUFFIX, Options, Record, record_path
 
-from .options.shared import add_overlay_option
 from .output.escapes import escape
 from .output.output_file import add_output_options, check_output, is_device, replace_file, write_output
 
@@ -45,7 +44,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--security", action="append", default=[], metavar="SCHEME",
         help="security scheme to prefer where an operation accepts several, or 'none' (repeatable)",
     )  # fmt: skip
-    add_overlay_option(parser, "document before it is imported")
+    parser.add_argument(
+        "--overlay", action="append", default=[], metavar="FILE",
+        help="OpenAPI Overlay to apply to the document before it is imported (repeatable)",
+    )  # fmt: skip
     _add_reference_options(parser.add_argument_group("references"))
 
 

@@ -17,7 +17,14 @@ from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
 
 from .options.plugins import add_plugin_options, build_plugins, setting_values
-from .options.shared import add_format_option, add_openapi_options, add_port_options, base_uri_pair, check_namespaces
+from .options.shared import (
+    add_format_option,
+    add_openapi_options,
+    add_port_options,
+    base_uri_pair,
+    check_namespaces,
+    openapi_settings,
+)
 from .output.escapes import escape, to_json
 
 
@@ -84,9 +91,7 @@ def run(options: argparse.Namespace) -> int:
     """Validate; return 1 if a document has problems."""
     plugins = build_plugins(options)
     settings = Settings(
-        only=tuple(options.only),
-        overlays=tuple(options.overlay),
-        openapi=dict(options.openapi),
+        **openapi_settings(options),
         base_uris=dict(options.base_uri),
         ports=dict(options.port),
         address=options.address,

@@ -27,6 +27,7 @@ class _Extension:
 _CALLERS: Final = "the authentication of an exposer, of type oauth2 with 'tokenValidation: introspection'"
 _KNOWN: Final = {
     "x-openapi": _Extension("", "adapter-host-core", "a consumed API"),
+    "x-openapi-overlays": _Extension("", "adapter-host-core", "a consumed API with 'x-openapi'"),
     "x-resilience": _Extension("resilience", "adapter-host-resilience", "a consumed API or an operation"),
     "x-timeout": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-transport": _Extension("http", "adapter-host-http", "a consumed API of type http"),

@@ -67,12 +67,12 @@ def load_document(
     imports = ImportResolver(source, skip_invalid=settings.skip_invalid)
     imports.resolve()
     problems += imports.problems
-    openapi_problems, openapi_files = complete_from_openapi(source, settings.openapi)
+    openapi_problems, openapi_files = complete_from_openapi(source, settings.openapi, settings.openapi_overlays)
     problems += [problem.as_skipped for problem in openapi_problems] if settings.skip_invalid else openapi_problems
     parser = Parser(source, plugins, problems)
     names = list(parser.bound_names(settings.environment))
-    for other in imports.bind_files.values():
-        names += Parser(other, plugins, problems).bound_names(settings.environment)
+    imported = [Parser(other, plugins, problems) for other in imports.bind_files.values()]
+    names += [name for other in imported for name in other.bound_names(settings.environment)]
     capability = parser.parse(version, skip_invalid=settings.skip_invalid)
     if capability is None or any(not problem.warning for problem in problems):
         raise ProblemsError(problems)
@@ -84,6 +84,7 @@ def load_document(
         base=parser.base,
         files=imports.files,
         callers=imports.original_namespaces,
+        imported_binds=[bind for other in imported for bind in other.binds],
         problems=problems,
         skipped=parser.skipped,
         skip_invalid=settings.skip_invalid,

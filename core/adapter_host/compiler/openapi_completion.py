@@ -19,42 +19,75 @@ from adapter_host.schemas.resolve import SCHEMAS
 from .openapi_inputs import REFERENCE, InputMerger, Operation
 
 KEY: Final = "x-openapi"
+OVERLAYS: Final = "x-openapi-overlays"
 
 _VARIABLE: Final = re.compile(r"\{+[^{}]*\}+")
 
 
-def complete_from_openapi(source: Source, documents: Mapping[str, str]) -> tuple[list[Problem], list[str]]:
+def complete_from_openapi(
+    source: Source, documents: Mapping[str, str], overlays: Mapping[str, Sequence[str]]
+) -> tuple[list[Problem], list[str]]:
     """Complete consumed operations by their OpenAPI documents; return the problems, and the files that were read.
 
-    `documents` are files or URLs by consumer namespace; they take precedence over `x-openapi`.
+    `documents` are files or URLs by consumer namespace; they take precedence over `x-openapi` and its overlays.
+    `overlays` are files by consumer namespace, which are applied last.
     """
     section = source.data if is_fragment(source.data) else source.data.get("capability")
     entries = section.get("consumes") if isinstance(section, dict) else None
     base: Loc = ("consumes",) if section is source.data else ("capability", "consumes")
     problems: list[Problem] = []
-    read: dict[str, _Document] = {}
+    read: dict[_Origin, _Document] = {}
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if not isinstance(entry, dict):
             continue
         loc = (*base, index)
         try:
-            file = documents.get(str(entry.get("namespace"))) or _declared_file(source, (*loc, KEY))
-            if file is not None:
-                if file not in read:
-                    read[file] = _Document.read(file)
-                    problems += read[file].warnings
-                problems += _Completion(source, loc, read[file]).run()
+            namespace = str(entry.get("namespace"))
+            origin = _origin(source, loc, documents.get(namespace), overlays.get(namespace, ()))
+            if origin is not None:
+                if origin not in read:
+                    read[origin] = _Document.read(origin)
+                    problems += read[origin].warnings
+                problems += _Completion(source, loc, read[origin]).run()
         except ProblemsError as error:
             problems += error.problems
     return problems, [name for document in read.values() for name in document.files]
 
 
-def _declared_file(source: Source, loc: Loc) -> str | None:
-    """Return the file that a consumer names, in the folder of its document or below; raise `ProblemsError`."""
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where an OpenAPI document is read: a file or a URL, and the files of its overlays."""
+
+    name: str
+    overlays: tuple[str, ...]
+
+
+def _origin(source: Source, loc: Loc, name: str | None, overlays: Sequence[str]) -> _Origin | None:
+    """Return the document of a consumer: `name`, or the one that it declares; raise `ProblemsError`."""
+    if name is not None:
+        return _Origin(name, tuple(overlays))
+    declared = _child_of(source, (*loc, OVERLAYS))
+    count = len(declared.items) if isinstance(declared, SequenceNode) else 0
+    if _child_of(source, (*loc, KEY)) is None:
+        if declared is not None or overlays:
+            message = f"overlays need an OpenAPI document; add '{KEY}', or pass one with --openapi"
+            raise ProblemsError([source.problem(loc, message, code=KEY)])
+        return None
+    own = [_declared_file(source, (*loc, OVERLAYS, index)) for index in range(count)]
+    return _Origin(_declared_file(source, (*loc, KEY)), (*own, *overlays))
+
+
+def _child_of(source: Source, loc: Loc) -> Node | None:
     try:
-        node = source.nodes_to(loc)[-1]
+        return source.nodes_to(loc)[-1]
     except LookupError:
         return None
+
+
+def _declared_file(source: Source, loc: Loc) -> str:
+    """Return the file that a document names, in the folder of that document or below; raise `ProblemsError`."""
+    node = source.nodes_to(loc)[-1]
+    key = next(str(part) for part in reversed(loc) if isinstance(part, str))
     folder = Path(node.file).parent
     reason = None
     if not isinstance(node.value, str) or not node.value:
@@ -64,7 +97,7 @@ def _declared_file(source: Source, loc: Loc) -> str | None:
     elif not (folder / node.value).resolve().is_relative_to(folder.resolve()):
         reason = "must be in the folder of the document, or below"
     if reason is not None:
-        raise ProblemsError([source.problem(loc, f"'{KEY}' {reason}", code=KEY)])
+        raise ProblemsError([source.problem(loc, f"'{key}' {reason}", code=KEY)])
     return str(folder / node.value)
 
 
@@ -88,14 +121,14 @@ class _Document:
     warnings: Sequence[Problem]
 
     @classmethod
-    def read(cls, name: str) -> _Document:
-        """Read a file or a URL; raise `ProblemsError`."""
+    def read(cls, origin: _Origin) -> _Document:
+        """Read a file or a URL, and apply the overlays; raise `ProblemsError`."""
         # Imported late: few documents name one of OpenAPI.
         from adapter_host.openapi import Documents, Fetcher, WarningCollector, capability, read_api
 
         warnings = WarningCollector()
-        documents = Documents(warnings, Fetcher())
-        api = capability(read_api(documents.open(name)))
+        documents = Documents(warnings, Fetcher(), overlays=origin.overlays)
+        api = capability(read_api(documents.open(origin.name)))
         found: dict[str, list[_Found]] = {}
         for consumer in api["capability"]["consumes"]:
             server = _segments(urlsplit(consumer["baseUri"]).path)
@@ -103,7 +136,7 @@ class _Document:
                 path = _segments(resource["path"])
                 for operation in resource["operations"]:
                     found.setdefault(operation["method"], []).append(_Found(operation, path, server + path))
-        return cls(name, found, api.get(SCHEMAS, {}), documents.files, warnings.problems)
+        return cls(origin.name, found, api.get(SCHEMAS, {}), documents.files, warnings.problems)
 
 
 class _Completion:

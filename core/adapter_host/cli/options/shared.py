@@ -20,6 +20,8 @@ from .plugins import setting_values
 
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://.", re.IGNORECASE)
 
+_NAMESPACE: Final = re.compile(r"[A-Za-z0-9_-]+")
+
 _PUBLIC_URL: Final = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 
 
@@ -66,7 +68,7 @@ def add_port_options(group: argparse._ActionsContainer) -> None:
 
 def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> None:
     """Raise `UsageError` for an option that would have no effect, such as an override of an unknown namespace."""
-    for option, values in (("--only", options.only), ("--overlay", options.overlay)):
+    for option, values in (("--only", options.only), ("--overlay", overlays_of(options, ""))):
         if values and not any(plan.loaded.source.converted_from for plan in plans):
             raise UsageError(f"{option}: no OpenAPI document is among the files")
     exposers = {exposer_plan.exposer.config.namespace for plan in plans for exposer_plan in plan.exposers}
@@ -76,6 +78,7 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
         ("--public-url", getattr(options, "public_url", ()), exposers | {""}),
         ("--base-uri", options.base_uri, consumers),
         ("--openapi", options.openapi, consumers),
+        ("--overlay", options.overlay, consumers | {""}),
     ):
         for namespace in (name for name, _ in pairs if name not in known):
             choices = ", ".join(sorted(known - {""})) or "none"
@@ -116,15 +119,33 @@ def add_openapi_options(parser: argparse._ActionsContainer) -> None:
         help="of an OpenAPI document in the place of a capability, only operations with this tag or operationId "
         "(repeatable)",
     )  # fmt: skip
-    add_overlay_option(parser, "OpenAPI document in the place of a capability")
-
-
-def add_overlay_option(parser: argparse._ActionsContainer, document: str) -> None:
-    """Add the option for overlays of a document."""
     parser.add_argument(
-        "--overlay", action="append", default=[], metavar="FILE",
-        help=f"OpenAPI Overlay to apply to the {document} (repeatable)",
+        "--overlay", action="append", default=[], type=_overlay_pair, metavar="[NAMESPACE=]FILE",
+        help="OpenAPI Overlay to apply to the OpenAPI document of a consumed API, or without NAMESPACE to those in the "
+        "place of a capability (repeatable)",
     )  # fmt: skip
+
+
+def _overlay_pair(text: str) -> tuple[str, str]:
+    """Parse `FILE` or `NAMESPACE=FILE`; the namespace of the former is empty."""
+    namespace, equals, file = text.partition("=")
+    return (namespace, file) if equals and _NAMESPACE.fullmatch(namespace) else ("", text)
+
+
+def overlays_of(options: argparse.Namespace, namespace: str) -> tuple[str, ...]:
+    """Return the overlays of a consumed API's document, or with "" of those in the place of capabilities."""
+    return tuple(file for name, file in options.overlay if name == namespace)
+
+
+def openapi_settings(options: argparse.Namespace) -> Mapping[str, Any]:
+    """Return the settings from the options for OpenAPI documents."""
+    namespaces = {name for name, _ in options.overlay if name}
+    return {
+        "only": tuple(options.only),
+        "overlays": overlays_of(options, ""),
+        "openapi": dict(options.openapi),
+        "openapi_overlays": {name: overlays_of(options, name) for name in namespaces},
+    }
 
 
 def _openapi_pair(text: str) -> tuple[str, str]:
@@ -178,9 +199,7 @@ def add_skip_option(parser: argparse.ArgumentParser) -> None:
 def build_settings(options: argparse.Namespace, **overrides: Any) -> Settings:
     """Return the settings from the options for consumed APIs, and from `overrides`."""
     return Settings(
-        only=tuple(options.only),
-        overlays=tuple(options.overlay),
-        openapi=dict(options.openapi),
+        **openapi_settings(options),
         base_uris=dict(options.base_uri),
         mock=options.mock,
         environment=read_environment(options.env_file),
