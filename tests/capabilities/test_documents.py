@@ -46,7 +46,10 @@ def test_documents_of_examples_are_equivalent(file: Path) -> None:
     assert capability_of(copy).document() == capability_of(host).document()
 
 
-PET = {"type": "object", "properties": {"name": {"type": "string"}, "next": {"$ref": "#/x-schemas/Pet"}}}
+PET: dict[str, Any] = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "next": {"$ref": "#/x-schemas/Pet"}},
+}
 OWN = {"type": "string", "maxLength": 3}
 ANIMAL = {
     "oneOf": [{"$ref": "#/x-schemas/Cat"}, {"$ref": "other.yaml#/x-schemas/Dog"}],

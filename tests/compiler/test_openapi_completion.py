@@ -270,7 +270,8 @@ def longest_trace(host: Host) -> int:
 def test_overlays_of_the_capability_are_applied_in_order(folder: Folder) -> None:
     for maximum in (4, 6):
         folder.write(f"overlay{maximum}.yaml", overlay(maximum))
-    host = folder.host(operation(), **{"x-openapi-overlays": ["overlay4.yaml", "overlay6.yaml"]})
+    own: dict[str, Any] = {"x-openapi-overlays": ["overlay4.yaml", "overlay6.yaml"]}
+    host = folder.host(operation(), **own)
     assert longest_trace(host) == 6
     names = {Path(name).name for name in host.plans[0].loaded.files}
     assert names == {"capability.yaml", "api.yaml", "overlay4.yaml", "overlay6.yaml"}
@@ -279,7 +280,7 @@ def test_overlays_of_the_capability_are_applied_in_order(folder: Folder) -> None
 def test_overlays_of_the_settings_are_applied_last(folder: Folder) -> None:
     first, last = (folder.write(f"overlay{maximum}.yaml", overlay(maximum)) for maximum in (4, 6))
     settings = Settings(openapi_overlays={"api": (last,)})
-    own = {"x-openapi-overlays": [Path(first).name]}
+    own: dict[str, Any] = {"x-openapi-overlays": [Path(first).name]}
     assert longest_trace(folder.host(operation(), settings, **own)) == 6
     # A document of the settings replaces that of the capability with its overlays.
     settings = Settings(openapi={"api": folder.write("other.yaml", OPENAPI)})

@@ -80,7 +80,7 @@ def accepts(item: Input, value: Any) -> bool:
     ],
 )  # fmt: skip
 def test_words_beside_a_schema(schema: Data, type_name: str | None, x_schema: Data, tmp_path: Path) -> None:
-    shared = {
+    shared: Data = {
         "S": STRING,
         "N": {"type": ["string", "null"]},
         "L": {"$ref": "#/components/schemas/S", "minLength": 2},
