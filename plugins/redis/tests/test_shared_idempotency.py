@@ -17,7 +17,7 @@ import adapter_host_resilience
 from adapter_host import Host, OperationError, Plugins, Principal, ProblemsError, StoreUnavailableError, UpstreamError
 from adapter_host.testing import FakePlugin, running
 
-from .conftest import Server
+from .conftest import Server, serving
 
 KEY = "c2l4dGVlbiBieXRlcyBhcmUgbm90IGVub3VnaCBmb3I="
 PREFIXES = (f"idempotency-{number}" for number in count())
@@ -45,15 +45,8 @@ class Orders:
 @pytest.fixture
 async def orders() -> AsyncIterator[Orders]:
     orders = Orders()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", orders.serve)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    orders.url = f"http://{host}:{port}"
-    yield orders
-    await runner.cleanup()
+    async with serving(orders.serve) as orders.url:
+        yield orders
 
 
 Start = Callable[..., Awaitable[Host]]

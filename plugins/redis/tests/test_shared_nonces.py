@@ -16,7 +16,7 @@ import adapter_host_rest
 from adapter_host import Plugins
 from adapter_host.testing import FakePlugin, running
 
-from .conftest import Server
+from .conftest import Server, serving
 
 KEY = "c2l4dGVlbiBieXRlcyBhcmUgbm90IGVub3VnaCBmb3I="
 PREFIXES = (f"nonces-{number}" for number in count())
@@ -80,14 +80,7 @@ async def start() -> AsyncIterator[Start]:
             for _ in range(2):
                 served = await stack.enter_async_context(running(DOCUMENT, plugins=Plugins(plugins), **settings))
                 balancer.replicas.append(served.url("front"))
-            app = web.Application()
-            app.router.add_get("/things", balancer.serve)
-            runner = web.AppRunner(app, shutdown_timeout=0)
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            balancer.url = f"http://{host}:{port}/things"
+            balancer.url = f"{await stack.enter_async_context(serving(balancer.serve))}/things"
             return balancer
 
         yield start

@@ -16,7 +16,7 @@ import adapter_host_http
 from adapter_host import Host, Plugins
 from adapter_host.testing import FakePlugin, running
 
-from .conftest import Server
+from .conftest import Server, serving
 
 KEY = "c2l4dGVlbiBieXRlcyBhcmUgbm90IGVub3VnaCBmb3I="
 OTHER_KEY = "YW5vdGhlciBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE="
@@ -50,15 +50,8 @@ class Upstream:
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     upstream = Upstream()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", upstream.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    upstream.url = f"http://{host}:{port}"
-    yield upstream
-    await runner.cleanup()
+    async with serving(upstream.serve) as upstream.url:
+        yield upstream
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,19 +86,27 @@ class HeldResponse:
         return web.json_response({"ok": True})
 
 
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    """Serve the upstream API."""
-    api = Api()
+@asynccontextmanager
+async def serving(handler: Responder) -> AsyncIterator[str]:
+    """Serve every request by a handler; yield the URL."""
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", api.serve)
+    app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
-    api.url = f"http://{host}:{port}"
-    yield api
-    await runner.cleanup()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """Serve the upstream API."""
+    api = Api()
+    async with serving(api.serve) as api.url:
+        yield api
 
 
 class LogRecords(logging.Handler):

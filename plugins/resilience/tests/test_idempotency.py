@@ -27,7 +27,7 @@ from adapter_host import (
 from adapter_host.testing import running
 from adapter_host_resilience.idempotency.calls import parse_key
 
-from .conftest import abort_connection, plugins
+from .conftest import abort_connection, plugins, serving
 
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 RETRY = {"backoff": 0.001}
@@ -60,15 +60,8 @@ class Orders:
 @pytest.fixture
 async def orders() -> Any:
     orders = Orders()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", orders.serve)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    orders.url = f"http://{host}:{port}"
-    yield orders
-    await runner.cleanup()
+    async with serving(orders.serve) as orders.url:
+        yield orders
 
 
 def document(
@@ -283,16 +276,14 @@ async def test_input_takes_precedence(orders: Orders) -> None:
     assert orders.keys == ["fixed"]
 
 
-class AwayStore(MemoryStateStore):
-    """A store that is away."""
-
-    async def get(self, key: str) -> bytes | None:
-        raise StoreUnavailableError("away")
+async def away(*_: Any) -> Any:
+    """Be a method of a store that is away."""
+    raise StoreUnavailableError("away")
 
 
 async def test_store_that_is_away(orders: Orders, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(document(orders, exposed=ONCE), plugins=plugins()) as served:
-        monkeypatch.setattr(MemoryStateStore, "get", AwayStore.get)
+        monkeypatch.setattr(MemoryStateStore, "get", away)
         with pytest.raises(StoreUnavailableError):
             await place(served.host)
         assert orders.orders == []
@@ -304,12 +295,8 @@ async def test_store_that_goes_away_during_a_call(orders: Orders, monkeypatch: p
     async with running(document(orders, exposed=ONCE), plugins=plugins()) as served:
         first = asyncio.create_task(place(served.host))
         await orders.arrived.wait()
-        with monkeypatch.context() as away:
-
-            async def fail(*_: Any) -> bool:
-                raise StoreUnavailableError("away")
-
-            away.setattr(MemoryStateStore, "compare_and_set", fail)
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryStateStore, "compare_and_set", away)
             orders.held.set()
             assert await first == {"id": 1}
         with pytest.raises(UpstreamError, match="is unknown"):

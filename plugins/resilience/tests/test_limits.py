@@ -27,6 +27,10 @@ LEVELS = [
 ]
 
 
+BOTH = pytest.mark.parametrize("shared", [False, True])
+"""A limit of this process, and one in the state store."""
+
+
 @pytest.mark.parametrize(("policies", "name"), LEVELS)
 async def test_rate_limit(
     api: Api, start: Start, clock: Clock, policies: Any, name: str, snapshot: SnapshotAssertion
@@ -156,17 +160,19 @@ async def test_concurrent_calls_keep_their_order(api: Api, start: Start) -> None
     assert api.received == ["GET /things", "POST /things", "GET /others", "PUT /things"]
 
 
+@BOTH
 @pytest.mark.parametrize("failure", [abort_connection, None])
-async def test_failed_call_releases_its_slot(api: Api, start: Start, failure: Any) -> None:
-    call = await start({"concurrency": {"calls": 1, "wait": 0}})
+async def test_failed_call_releases_its_slot(api: Api, start: Start, failure: Any, shared: bool) -> None:
+    call = await start({"concurrency": {"calls": 1, "wait": 0, "shared": shared}})
     api.responders.append(failure) if failure else api.fail(500)
     with pytest.raises((UpstreamStatusError, UpstreamDisconnectedError)):
         await call("write")
     assert await call() == {"ok": True}
 
 
-async def test_cancelled_call_releases_its_slot(api: Api, start: Start) -> None:
-    call = await start({"concurrency": {"calls": 1, "wait": 0}})
+@BOTH
+async def test_cancelled_call_releases_its_slot(api: Api, start: Start, shared: bool) -> None:
+    call = await start({"concurrency": {"calls": 1, "wait": 0, "shared": shared}})
     held_response = api.hold()
     task = call.task()
     await api.requests(1)
@@ -175,12 +181,13 @@ async def test_cancelled_call_releases_its_slot(api: Api, start: Start) -> None:
     assert await call() == {"ok": True}
 
 
+@BOTH
 @pytest.mark.parametrize("closed", [True, False])
-async def test_stream_holds_its_slot_until_closed(api: Api, start: Start, closed: bool) -> None:
+async def test_stream_holds_its_slot_until_closed(api: Api, start: Start, closed: bool, shared: bool) -> None:
     async def large(_: web.Request) -> web.StreamResponse:
         return web.Response(body=b"x" * 200_000)
 
-    call = await start({"concurrency": {"calls": 1, "wait": 0}})
+    call = await start({"concurrency": {"calls": 1, "wait": 0, "shared": shared}})
     api.responders.append(large)
     result = await call.consumed("large").call({}, stream=True)
     assert result.stream is not None

@@ -6,9 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiohttp import web
 
-from adapter_host import MemoryStateStore, UpstreamStatusError
+from adapter_host import MemoryStateStore
 from adapter_host_resilience.shared_concurrency import LEASE_TIME
 
 from .conftest import Api, Start
@@ -44,41 +43,6 @@ async def test_calls_wait_in_a_bounded_queue(api: Api, start: Start) -> None:
     held.release.set()
     await asyncio.gather(first, *waiting)
     assert len(api.received) == 3
-
-
-async def test_failed_call_has_no_lease(api: Api, start: Start) -> None:
-    call = await start(SHARED)
-    api.fail(500)
-    with pytest.raises(UpstreamStatusError):
-        await call("write")
-    assert await call() == {"ok": True}
-
-
-async def test_cancelled_call_has_no_lease(api: Api, start: Start) -> None:
-    call = await start(SHARED)
-    held = api.hold()
-    task = call.task()
-    await api.requests(1)
-    task.cancel()
-    await held.gone.wait()
-    assert await call() == {"ok": True}
-
-
-@pytest.mark.parametrize("closed", [True, False])
-async def test_stream_has_a_lease_until_closed(api: Api, start: Start, closed: bool) -> None:
-    async def large(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=b"x" * 200_000)
-
-    call = await start(SHARED)
-    api.responders.append(large)
-    result = await call.consumed("large").call({}, stream=True)
-    assert result.stream is not None
-    await refused(call)
-    if closed:
-        await result.stream.aclose()
-    else:
-        assert sum([len(chunk) async for chunk in result.stream]) == 200_000
-    assert await call() == {"ok": True}
 
 
 async def test_reload_keeps_the_calls_in_flight(api: Api, start: Start) -> None:
