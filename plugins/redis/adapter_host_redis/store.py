@@ -190,6 +190,8 @@ class RedisStateStore(StateStore):
 
     async def _guarded(self, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
         self._breaker.check()
+        task = asyncio.current_task()
+        requests = task.cancelling() if task is not None else 0
         try:
             async with asyncio.timeout(self._timeout):
                 result = await call()
@@ -203,6 +205,9 @@ class RedisStateStore(StateStore):
             self._breaker.failed(error)
             raise unavailable() from error
         self._breaker.succeeded()
+        if task is not None and task.cancelling() > requests:
+            # The client uses asyncio.wait_for, which ignores a cancellation in its last moment (Python 3.11).
+            raise asyncio.CancelledError
         return result
 
     def _open(self) -> list[Redis]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -125,6 +126,20 @@ async def test_cancelled_call_does_not_open_the_circuit(server: Server, store: R
     assert all(call.cancelled() for call in calls)
     server.resume()
     assert await store.get("key") == b"value"
+
+
+async def test_call_is_cancelled_although_the_client_goes_on(store: RedisStateStore) -> None:
+    async def goes_on() -> int:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return 1
+
+    call = asyncio.create_task(store._guarded(goes_on))
+    await settle()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await store.get("key") is None
 
 
 @pytest.mark.parametrize("how", ["pause", "stop"])

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-import adapter_host_redis
 import adapter_host_resilience
 from adapter_host import Host, OperationError, Plugins, Principal, StoreUnavailableError
 from adapter_host.testing import FakePlugin, running
 
-from .conftest import Clock, Server
+from .conftest import Clock, PatientPlugin, Server
 
 Start = Callable[..., Awaitable[Host]]
 
@@ -32,7 +31,7 @@ def document(**rate: Any) -> dict[str, Any]:
 async def start(server: Server) -> AsyncIterator[Start]:
     """Start hosts that share the server and a clock."""
     clock = Clock(now=1_000_000.0)
-    plugins = {"fake": FakePlugin(), "redis": adapter_host_redis, "resilience": adapter_host_resilience}
+    plugins = {"fake": FakePlugin(), "redis": server.plugin, "resilience": adapter_host_resilience}
     async with AsyncExitStack() as stack:
 
         async def start(**rate: Any) -> Host:
@@ -57,7 +56,8 @@ async def allowed(host: Host, calls: int, subject: str = "ada") -> int:
     return sum(not isinstance(each, BaseException) for each in results)
 
 
-async def test_two_hosts_never_exceed_the_limit(start: Start) -> None:
+async def test_two_hosts_never_exceed_the_limit(server: Server, start: Start) -> None:
+    server.plugin = PatientPlugin()
     hosts = [await start(), await start()]
     counts = await asyncio.gather(*(allowed(host, 50) for host in hosts))
     assert sum(counts) == 10
@@ -65,7 +65,8 @@ async def test_two_hosts_never_exceed_the_limit(start: Start) -> None:
     assert await allowed(hosts[1], 50, "bob") == 0
 
 
-async def test_hosts_with_another_limit_count_separately(start: Start) -> None:
+async def test_hosts_with_another_limit_count_separately(server: Server, start: Start) -> None:
+    server.plugin = PatientPlugin()
     assert await allowed(await start(), 20) == 10
     assert await allowed(await start(calls=3), 20) == 3
 
