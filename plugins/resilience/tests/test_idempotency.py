@@ -206,13 +206,30 @@ async def test_outcome_is_unknown(orders: Orders, failure: Any) -> None:
     assert len(orders.orders) == 1
 
 
-async def test_cancelled_call_has_an_unknown_outcome(orders: Orders) -> None:
+async def test_call_goes_on_if_its_caller_hangs_up(orders: Orders) -> None:
     orders.held = asyncio.Event()
     async with running(document(orders, exposed=ONCE), plugins=plugins()) as served:
         first = asyncio.create_task(place(served.host))
         await orders.arrived.wait()
         first.cancel()
         await asyncio.wait([first])
+        with pytest.raises(OperationError, match="is in progress"):
+            await place(served.host)
+        orders.held.set()
+        await asyncio.gather(*(each for each in asyncio.all_tasks() if "._lead" in repr(each)))
+        assert await place(served.host) == {"id": 1}
+    assert first.cancelled()
+    assert len(orders.orders) == 1
+
+
+async def test_number_of_calls_without_a_caller_is_bounded(orders: Orders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapter_host_resilience.idempotency.calls.MAX_ABANDONED", 0)
+    orders.held = asyncio.Event()
+    async with running(document(orders, exposed=ONCE), plugins=plugins()) as served:
+        first = asyncio.create_task(place(served.host))
+        await orders.arrived.wait()
+        first.cancel()
+        await asyncio.wait([first, *(each for each in asyncio.all_tasks() if "._lead" in repr(each))])
         with pytest.raises(UpstreamError, match="is unknown"):
             await place(served.host)
     assert len(orders.orders) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
 from typing import Any, Final
@@ -23,6 +23,7 @@ from adapter_host import (
     UnavailableError,
     UpstreamError,
     UpstreamStatusError,
+    close_stream,
     current_call,
 )
 from adapter_host_resilience.config import IdempotencyPolicy
@@ -37,6 +38,8 @@ LEASE_TIME: Final = 10.0
 """The seconds after which a call of a dead replica is no longer in progress."""
 
 RENEWAL: Final = 3.0
+MAX_ABANDONED: Final = 100
+"""The calls of one operation that go on although their callers have hung up; further ones are cancelled."""
 
 _LOG: Final = logging.getLogger("adapter_host.resilience")
 
@@ -69,6 +72,7 @@ class IdempotentOperation:
         self._has_one_request = len(operation.upstream) <= 1
         self._site = (context.loaded.capability.label, context.namespace, operation.name)
         self._store = context.state.namespaced("idempotency")
+        self._abandoned: set[asyncio.Task[Any]] = set()
         self._records = Records(self._store, context.sealer("idempotency"), policy.keep_for)
 
     def wrap(self, call: Call) -> Call:
@@ -89,6 +93,32 @@ class IdempotentOperation:
         _, record = await self._records.read(place)
         if record is not None and (record.ended or record.arguments != digest):
             return _repeated(record, digest)
+        return await self._finish(self._lead(place, digest, call, arguments))
+
+    async def _finish(self, call: Coroutine[Any, Any, Result]) -> Result:
+        """Make a call that goes on if its caller hangs up, who will repeat it: the outcome should be known then."""
+        task = asyncio.create_task(call)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if len(self._abandoned) >= MAX_ABANDONED:
+                task.cancel()
+            self._abandoned.add(task)
+            task.add_done_callback(self._end_abandoned)
+            raise
+
+    def _end_abandoned(self, task: asyncio.Task[Any]) -> None:
+        self._abandoned.discard(task)
+        if task.cancelled() or task.exception() is not None:
+            return
+        result = task.result()
+        if isinstance(result, Result) and result.stream is not None:
+            closing = asyncio.create_task(close_stream(result.stream))
+            self._abandoned.add(closing)
+            closing.add_done_callback(self._end_abandoned)
+
+    async def _lead(self, place: str, digest: str, call: Call, arguments: Arguments) -> Result:
+        """Make the call, unless another one with the key has been made or is in progress."""
         async with self._lease(place):
             value, record = await self._records.read(place)
             if record is not None and (record.ended or record.arguments != digest):
