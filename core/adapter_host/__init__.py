@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from .http_syntax import HOP_BY_HOP as HOP_BY_HOP
     from .http_syntax import TOKEN as TOKEN
     from .http_syntax import bare_media_type as bare_media_type
+    from .http_syntax import end_to_end_headers as end_to_end_headers
     from .http_syntax import is_connection_header as is_connection_header
     from .http_syntax import is_token as is_token
     from .json_nesting import MAX_JSON_DEPTH as MAX_JSON_DEPTH
@@ -279,7 +280,15 @@ _EXPORTS = {
     "host.reloads": ("Reloader",),
     "host.status": ("ExposerStatus",),
     "hosts": ("is_loopback",),
-    "http_syntax": ("CONNECTION_HEADERS", "HOP_BY_HOP", "TOKEN", "bare_media_type", "is_connection_header", "is_token"),
+    "http_syntax": (
+        "CONNECTION_HEADERS",
+        "HOP_BY_HOP",
+        "TOKEN",
+        "bare_media_type",
+        "end_to_end_headers",
+        "is_connection_header",
+        "is_token",
+    ),
     "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "decode_json", "encode_json", "parse_json"),
     "operation.call_record": ("CallRecord", "note_call"),
     "operation.callers": (

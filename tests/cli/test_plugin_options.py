@@ -211,6 +211,10 @@ def test_broken_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert hint == "Run it again with --traceback to see where."
     assert main(["failing", "--traceback"]) == 1
     assert "Traceback (most recent call last)" in capsys.readouterr().err
+    assert main(["plugins", "show", "dying", "--traceback"]) == 2
+    error = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in error
+    assert "failed: plugin 'dying' (adapter-host-dying 1.2): ModuleNotFoundError" in error
     assert main(["dying"]) == 2
     assert "plugin 'dying' (adapter-host-dying 1.2): ModuleNotFoundError" in capsys.readouterr().err
     assert main(["served"]) == 2

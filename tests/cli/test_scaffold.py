@@ -20,6 +20,8 @@ from adapter_host.cli import main
 from adapter_host.cli.scaffold import KINDS
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.early
+
 ECHO = ROOT / "plugins/echo"
 ECHOS_OWN = {"LICENSE"}
 """Files of the project's own plugin only: the author of another plugin chooses the license."""
@@ -33,8 +35,6 @@ SERVING = """
 import asyncio
 import sys
 from adapter_host.testing import running
-
-pytestmark = pytest.mark.early
 
 async def serve():
     for file in sys.argv[1:]:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from multidict import CIMultiDict
 from yarl import URL
 
-from adapter_host import Host, Settings, attach
+from adapter_host import Host, Settings, attach, end_to_end_headers
 from tests.support.forward_gateway import forwarding, gateway
 from tests.support.upstream import send_raw, serving_api
 
@@ -385,3 +386,8 @@ def test_preview_masks_secrets() -> None:
     preview = operation.preview({"method": "GET", "path": "/a", "headers": {"X-Own": "1"}})
     assert (preview["method"], preview["url"]) == ("GET", "http://127.0.0.1:1/a")
     assert (preview["headers"]["Authorization"], preview["headers"]["X-Own"]) == ("Bearer {{TOKEN}}", "1")
+
+
+def test_headers_that_a_proxy_may_pass_on() -> None:
+    headers = CIMultiDict([("Connection", "X-Hop, close"), ("x-hop", "1"), ("TE", "trailers"), ("A", "1"), ("a", "2")])
+    assert list(end_to_end_headers(headers).items()) == [("A", "1"), ("a", "2")]

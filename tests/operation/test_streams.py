@@ -196,6 +196,19 @@ async def test_end_of_a_stream_that_is_held_in_a_faster_way() -> None:
 # Items
 
 
+@pytest.mark.parametrize("kind", ["stream", "items"])
+async def test_content_of_a_stream_that_is_not_held(kind: str) -> None:
+    result = Result(stream=parts_of(b"[7]")) if kind == "stream" else Result(items=parts_of(7))
+    for read in (lambda: result.data, lambda: result.body):
+        with pytest.raises(RuntimeError, match="the result is a stream; read 'stream' or"):
+            read()
+    assert (await result.hold(100)).data == [7]
+
+
+async def parts_of(part: Any) -> AsyncIterator[Any]:
+    yield part
+
+
 async def test_items_are_lines_of_json_to_readers_of_bytes() -> None:
     source = Source({"a": 1}, [2.5, None], "x\ny")
     result = Result(items=source)

@@ -379,6 +379,9 @@ class BoundlessExposer(EchoExposer):
         super().__init__(config, operations, replace(context, settings=settings))
 
 
+LINES = "application/x-ndjson"
+
+
 class DroppingExposer(EchoExposer):
     streams = True
 
@@ -403,6 +406,8 @@ class DroppingExposer(EchoExposer):
 
 class LeakingExposer(DroppingExposer):
     async def read(self, result: Result) -> Result:
+        if result.media_type == LINES:
+            return await super().read(result)
         stream, result.stream = result.stream, None
         assert stream is not None
         self.streams_in_use = [*getattr(self, "streams_in_use", ()), stream]
@@ -415,6 +420,25 @@ class LeakingExposer(DroppingExposer):
             if data is None:
                 return Result(body=b"".join(parts))
             parts.append(data)
+
+
+class LeakingItemsExposer(DroppingExposer):
+    async def read(self, result: Result) -> Result:
+        if result.media_type != LINES:
+            return await result.hold(10_000)
+        items = aiter(result.iter_items())
+        self.items_in_use = [*getattr(self, "items_in_use", ()), items]
+        while True:
+            item = asyncio.ensure_future(anext(items, None))
+            self.reading = item
+            if await asyncio.shield(item) is None:
+                return Result(data=None)
+
+
+class AmbiguousExposer(EchoExposer):
+    def __init__(self, config: EchoConfig, operations: Operations, context: BuildContext) -> None:
+        by_name = {operation.name: operation for operation in operations.values()}
+        super().__init__(config, Operations(list(by_name.values())), context)
 
 
 class UnlistedExposer(EchoExposer):
@@ -445,6 +469,8 @@ EXPOSERS: Mapping[str, type[EchoExposer]] = {
     "test_body_limit": BoundlessExposer,
     "test_streams_are_read_and_closed": DroppingExposer,
     "test_abandoned_streams_are_closed": LeakingExposer,
+    "test_abandoned_items_are_closed": LeakingItemsExposer,
+    "test_duplicate_names_are_problems": AmbiguousExposer,
     "test_catalog_lists_the_operations": UnlistedExposer,
     "test_usage_is_text": ModestExposer,
     "test_announcing_a_reload": AsynchronousExposer,

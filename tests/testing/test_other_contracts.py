@@ -25,6 +25,7 @@ from adapter_host import (
     Call,
     Operation,
     OperationError,
+    Operations,
     Plugins,
     RefusedError,
     Result,
@@ -41,7 +42,7 @@ from adapter_host.testing import (
     StepTypeContract,
     WrapperContract,
 )
-from tests.support.adapters import PlainExposer
+from tests.support.adapters import PlainConfig, PlainExposer
 from tests.support.contract_runner import BROKEN_TIMEOUT, GUIDE, broken, defined_tests, failed_tests, ignore_leaks
 
 pytestmark = pytest.mark.early
@@ -51,6 +52,11 @@ pytestmark = pytest.mark.early
 
 class Plain(PlainExposer):
     """An exposer that passes its contract."""
+
+    def __init__(self, config: PlainConfig, operations: Operations, context: BuildContext) -> None:
+        super().__init__(config, operations, context)
+        if len({operation.name for operation in operations.values()}) < len(operations):
+            context.problem("two operations have one name", config, "operations", code="duplicate-name")
 
     def build_app(self) -> web.Application:
         app = web.Application()
@@ -133,8 +139,25 @@ class Reusing(Plain):
         return self.app
 
 
+class Vague(Plain):
+    async def respond(self, request: web.Request, name: str | None = None) -> web.Response:
+        response = await super().respond(request, name)
+        if response.status != 503:
+            return response
+        return problem_response(500, orjson.loads(response.text or "")["detail"])
+
+
+class Suspicious(Plain):
+    async def respond(self, request: web.Request, name: str | None = None) -> web.Response:
+        if "Authorization" in request.headers:
+            return problem_response(401, "no credentials")
+        return await super().respond(request, name)
+
+
 HTTP_EXPOSERS: Mapping[str, type[Plain]] = {
     "test_middlewares_see_the_calls": DirectOnly,
+    "test_errors_have_their_status": Vague,
+    "test_correct_credentials_are_accepted": Suspicious,
     "test_attached_below_a_prefix": Rooted,
     "test_shared_port": Namesake,
     "test_unknown_paths_are_not_found": Welcoming,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
+from adapter_host.cli import UsageError
 from adapter_host.plugin.api_version import API_VERSION
-from adapter_host.plugin.manager import PluginInfo
+from adapter_host.plugin.manager import PluginInfo, Plugins
 
 from .options.plugins import add_plugin_options, build_plugins
 from .options.shared import add_format_option
@@ -41,6 +43,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--kind", choices=tuple(KINDS), required=True, help="kind of plugin (required)")
     new.add_argument("--into", metavar="DIR", type=Path, help="folder to create (default: ./NAME)")
     new.set_defaults(action=_create)
+    for action in (show, new):
+        # The command has the option too, whose default must not replace it.
+        action.add_argument(
+            "--traceback", action="store_true", default=argparse.SUPPRESS, help="print the traceback of an error"
+        )
 
 
 WRAPPERS: Final = ("consumer_wrapper", "operation_wrapper")
@@ -65,7 +72,13 @@ def _create(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     plugins = build_plugins(options)
     plugins.load_all()
-    described = describe_type(*find_type(options.type, plugins), plugins)
+    try:
+        found = find_type(options.type, plugins)
+    except UsageError:
+        # It may be a type of a plugin that failed.
+        _print_failed(plugins, with_traceback=options.traceback)
+        raise
+    described = describe_type(*found, plugins)
     print(
         to_json(described, indent=True)
         if options.format == "json"
@@ -95,9 +108,15 @@ def _list(options: argparse.Namespace) -> int:
                 print(f"{hook}, outermost first: {escape(', '.join(order))}")
         for name in plugins.disabled:
             print(f"disabled: {escape(name)}")
-        for error in plugins.failed:
-            print(f"failed: {escape(str(error))}", file=sys.stderr)
+        _print_failed(plugins, with_traceback=options.traceback)
     return 1 if plugins.failed else 0
+
+
+def _print_failed(plugins: Plugins, *, with_traceback: bool) -> None:
+    for error in plugins.failed:
+        if with_traceback:
+            traceback.print_exception(error)
+        print(f"failed: {escape(str(error))}", file=sys.stderr)
 
 
 def _listing(info: PluginInfo) -> dict[str, Any]:

@@ -18,6 +18,7 @@ KINDS: Final = {
     "discovering-consumer": "Lets adapter-host capabilities consume services that describe themselves",
     "http-exposer": "Exposes operations of adapter-host capabilities over HTTP",
     "wrapper": "Logs the calls of adapter-host capabilities",
+    "step": "Splits texts in steps of adapter-host capabilities",
     "binds": "Reads secrets of adapter-host capabilities from a folder of files",
 }
 """The kinds of plugins, with the description of their distribution."""
@@ -27,6 +28,7 @@ _DECLARED: Final = {
     "http-exposer": "exposes",
     "consumer": "consumes",
     "discovering-consumer": "consumes",
+    "step": "steps",
     "binds": "binds",
 }
 """The kinds of types by kinds of plugins; others have hooks only."""

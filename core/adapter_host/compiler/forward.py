@@ -14,7 +14,7 @@ from adapter_host.capability.model import Model
 from adapter_host.capability.spec import Authentication, ForwardSpec
 from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.errors import ArgumentError, UpstreamStatusError
-from adapter_host.http_syntax import CONNECTION_HEADERS, HOP_BY_HOP, is_token
+from adapter_host.http_syntax import CONNECTION_HEADERS, end_to_end_headers, is_token
 from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation
 from adapter_host.operation.result import Result
 from adapter_host.plugin.consumer import PassThroughOperation
@@ -50,7 +50,7 @@ class ForwardPolicy:
         if not isinstance(headers, Mapping):
             raise ArgumentError("headers", "'headers' must be an object of strings")
         forwarded["headers"] = CIMultiDict(
-            (name, value) for name, value in _end_to_end_headers(headers).items() if name.lower() in self.headers
+            (name, value) for name, value in end_to_end_headers(headers).items() if name.lower() in self.headers
         )
         if self.dropped_query and forwarded.get("query"):
             forwarded["query"] = _drop_parameters(forwarded["query"], self.dropped_query)
@@ -61,7 +61,7 @@ class ForwardPolicy:
 
         Cookies are set only if the client's cookies are forwarded: otherwise all clients would share one session.
         """
-        returned = _end_to_end_headers(headers)
+        returned = end_to_end_headers(headers)
         for name in _ORIGIN_HEADERS:
             returned.popall(name, None)
         cookies = returned.popall("Set-Cookie", [])
@@ -192,15 +192,6 @@ def _runner(target: ConsumedOperation, policy: ForwardPolicy, *, streams: bool) 
         return result
 
     return run
-
-
-def _end_to_end_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """Return the headers without hop-by-hop headers (RFC 9110, 7.6.1)."""
-    dropped = set(HOP_BY_HOP)
-    for name, value in headers.items():
-        if name.lower() == "connection":
-            dropped.update(token.strip().lower() for token in value.split(","))
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
 
 
 def _drop_parameters(query: str, names: Collection[str]) -> str:

@@ -134,8 +134,12 @@ class Result:
 
     @property
     def body(self) -> bytes:
-        """The body as bytes; data is serialized as JSON. Raises `UpstreamInvalidError` for data nested too deeply."""
+        """The body as bytes; data is serialized as JSON.
+
+        Raises `UpstreamInvalidError` for data nested too deeply, and `RuntimeError` for a stream that is not held.
+        """
         if self._body is None:
+            self._require_content()
             self._body = encode_json(self._data)
         return self._body
 
@@ -146,13 +150,22 @@ class Result:
 
     @property
     def data(self) -> Any:
-        """The body as plain data; None when empty. Raises `UpstreamInvalidError` for an unexpected format."""
-        if self._data is _UNREAD:
+        """The body as plain data; None when empty.
+
+        Raises `UpstreamInvalidError` for an unexpected format, and `RuntimeError` for a stream that is not held.
+        """
+        if self._data is None:
+            self._require_content()
+        elif self._data is _UNREAD:
             try:
                 self._data = self._parse(self._body) if self._body else None
             except ValueError:
                 raise UpstreamInvalidError("the upstream response is not in the declared format") from None
         return self._data
+
+    def _require_content(self) -> None:
+        if self.stream is not None and self._body is None:
+            raise RuntimeError("the result is a stream; read 'stream' or 'iter_items', or await 'hold' first")
 
     def _parse(self, body: bytes) -> Any:
         return decode_json(body, self.media_type) if self._decode is None else self._decode(body)
@@ -196,7 +209,8 @@ def success(result: Result, transform: Callable[[Any], Any] | None = None, media
     `media_type` is that of transformed data.
     """
     if result.status >= 300:
-        raise UpstreamStatusError(result.status, result.body, result.media_type, result.headers)
+        body = result.body if result.stream is None else b""
+        raise UpstreamStatusError(result.status, body, result.media_type, result.headers)
     if transform is None or not result.body:
         return result
     return Result(status=result.status, media_type=media_type, data=transform(result.data), headers=result.headers)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Concatenate, Final, ParamSpec, TypeVar
 
 from adapter_host import ArgumentError, Host, OperationError, Plugins, UpstreamStatusError
 
+from .fake import Hold
 from .running import build_host
 
 Caller = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
@@ -55,6 +56,7 @@ class Contract:
 
 
 ErrorT = TypeVar("ErrorT", bound=Exception)
+PartT = TypeVar("PartT")
 ContractT = TypeVar("ContractT", bound=Contract)
 P = ParamSpec("P")
 
@@ -88,15 +90,20 @@ def error_tree(root: type[OperationError]) -> Iterator[type[OperationError]]:
             yield from error_tree(error)
 
 
-async def stream_of(
-    closed: asyncio.Event, *parts: bytes, then: Callable[[], Awaitable[bytes]] | None = None
-) -> AsyncIterator[bytes]:
-    """Yield parts of a body, and what `then` returns; set `closed` at the end, or when the stream is closed."""
+async def stream_of(closed: asyncio.Event, *parts: bytes) -> AsyncIterator[bytes]:
+    """Yield parts of a body; set `closed` at the end, or when the stream is closed."""
     try:
         for part in parts:
             yield part
-        if then is not None:
-            yield await then()
+    finally:
+        closed.set()
+
+
+async def endless_parts(closed: asyncio.Event, endless: Hold, part: PartT) -> AsyncIterator[PartT]:
+    """Yield a part, and wait for `endless`; set `closed` at the end, or when the iterator is closed."""
+    try:
+        yield part
+        await endless({})
     finally:
         closed.set()
 

@@ -13,6 +13,7 @@ import orjson
 
 from adapter_host import (
     CatalogEntry,
+    Host,
     OperationError,
     ProblemsError,
     Result,
@@ -24,6 +25,8 @@ from .contract import (
     Caller,
     CallFailedError,
     contract_test,
+    endless_parts,
+    error_of,
     error_tree,
     is_refused,
     make_error,
@@ -99,6 +102,18 @@ class ExposerContract(ListeningContract, ABC):
             assert await call("read", {"id": 7}) == direct.data
 
     @contract_test
+    async def test_duplicate_names_are_problems(self) -> None:
+        """Two operations of one name are a problem of the document, or a warning that names the other name of one."""
+        document = self._document()
+        consumes = document["capability"]["consumes"]
+        twice = [{"name": NAMES[0], "description": f"Calls {name}", "call": f"api.{name}"} for name in NAMES[:2]]
+        document["capability"] = {"consumes": consumes, "exposes": [dict(self.exposes(twice))]}
+        hosts: list[Host] = []
+        error = error_of(lambda: hosts.append(self._build(document)), ProblemsError)
+        problems = hosts[0].warnings if error is None else error.problems
+        assert problems, f"two operations of the name '{NAMES[0]}' were accepted without a problem"
+
+    @contract_test
     async def test_errors_reach_the_client(self, error: type[OperationError]) -> None:
         """Each error of a call reaches the client, with its message and without its cause."""
         raised = make_error(error)
@@ -108,7 +123,7 @@ class ExposerContract(ListeningContract, ABC):
 
         async with self._served() as (served, url), self.connect(url) as call:
             served.fake("api").responses["read"] = respond
-            text = await _error_text(call, {"id": 7})
+            text = await error_text(call, {"id": 7})
             assert raised.message in text or MESSAGE in text, f"no message of {error.__name__} in: {text}"
             assert _DETAIL not in text
 
@@ -122,7 +137,7 @@ class ExposerContract(ListeningContract, ABC):
         async with self._served() as (served, url):
             served.fake("api").responses["read"] = respond
             async with self.connect(url) as call:
-                text = await _error_text(call, {"id": 7})
+                text = await error_text(call, {"id": 7})
                 assert _DETAIL not in text
                 assert "RuntimeError" not in text
             async with self.connect(url) as call:
@@ -135,7 +150,7 @@ class ExposerContract(ListeningContract, ABC):
         if self.typed and name in arguments:
             raise SkipTest("clients of a typed protocol cannot send a value of a wrong type")
         async with self._served() as (served, url), self.connect(url) as call:
-            text = await _error_text(call, arguments)
+            text = await error_text(call, arguments)
             assert self.quoted(name) in text, f"{self.quoted(name)} is not named: {text}"
             assert served.fake("api").calls == []
 
@@ -146,7 +161,7 @@ class ExposerContract(ListeningContract, ABC):
             if self.ignores_unknown:
                 assert await call("read", {"id": 7, "nmae": "x"}) == {"id": 7}
             else:
-                text = await _error_text(call, {"id": 7, "nmae": "x"})
+                text = await error_text(call, {"id": 7, "nmae": "x"})
                 assert self.quoted("nmae") in text, f"{self.quoted('nmae')} is not named: {text}"
                 assert served.fake("api").calls == []
 
@@ -202,18 +217,30 @@ class ExposerContract(ListeningContract, ABC):
             if not type(served.host.status()[0].exposer).streams:
                 raise SkipTest("the exposer does not support streams")
             closed, endless = asyncio.Event(), Hold()
-
-            async def never_end() -> bytes:
-                await endless({})
-                return b""
-
-            served.fake("api").responses["read"] = lambda _: Result(stream=stream_of(closed, b'{"id"', then=never_end))
-            async with self.connect(url) as call:
-                task = asyncio.ensure_future(call("read", {"id": 7}))
-                await endless.entered.wait()
-                task.cancel()
-                await asyncio.wait([task])
+            parts = endless_parts(closed, endless, b'{"id"')
+            served.fake("api").responses["read"] = lambda _: Result(stream=parts)
+            await self._abandon(url, endless)
             await closed.wait()
+
+    @contract_test
+    async def test_abandoned_items_are_closed(self) -> None:
+        """The items of a `Result` are closed when their client disconnects; for exposers with `streams`."""
+        async with self._served() as (served, url):
+            if not type(served.host.status()[0].exposer).streams:
+                raise SkipTest("the exposer does not support streams")
+            closed, endless = asyncio.Event(), Hold()
+            items = endless_parts(closed, endless, {"id": 7})
+            served.fake("api").responses["read"] = lambda _: Result(items=items)
+            await self._abandon(url, endless)
+            await closed.wait()
+
+    async def _abandon(self, url: str, endless: Hold) -> None:
+        """Disconnect a client whose call has begun to wait."""
+        async with self.connect(url) as call:
+            task = asyncio.ensure_future(call("read", {"id": 7}))
+            await endless.entered.wait()
+            task.cancel()
+            await asyncio.wait([task])
 
     @contract_test
     async def test_catalog_lists_the_operations(self) -> None:
@@ -351,7 +378,7 @@ class ExposerContract(ListeningContract, ABC):
             assert await call("read", {"id": 7}) == {"host": 1}
 
 
-async def _error_text(call: Caller, arguments: Mapping[str, Any]) -> str:
+async def error_text(call: Caller, arguments: Mapping[str, Any]) -> str:
     """Return the error that a client receives for a failed call."""
     try:
         result = await call("read", arguments)

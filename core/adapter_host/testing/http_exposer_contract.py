@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar, Final
+from unittest import SkipTest
+from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from adapter_host import HttpExposer, attach, hookimpl
+from adapter_host import HttpExposer, OperationError, attach, hookimpl
 
-from .contract import contract_test
-from .exposer_contract import ExposerContract
+from .contract import contract_test, make_error
+from .exposer_contract import ExposerContract, error_text
 from .listening_contract import free_port
 from .running import build_host
 
 _PREFIX: Final = "/below"
+_USER: Final = "ada"
+_PASSWORD: Final = "a-secret"
 
 
 class HttpExposerContract(ExposerContract, ABC):
@@ -36,6 +41,36 @@ class HttpExposerContract(ExposerContract, ABC):
         if "malformed_request" in metafunc.fixturenames:
             names = [f"{number}-{method}" for number, (method, _, _) in enumerate(cls.malformed)]
             metafunc.parametrize("malformed_request", list(cls.malformed), ids=names)
+
+    has_statuses: ClassVar[bool] = True
+    """Whether the status of an error is that of the response; False for protocols with their own errors."""
+
+    @contract_test
+    async def test_errors_have_their_status(self, error: type[OperationError]) -> None:
+        """The error of a client contains the status of the `OperationError`; unless `has_statuses` is False."""
+        if not self.has_statuses:
+            raise SkipTest("the protocol has no statuses")
+        raised = make_error(error)
+
+        def respond(_: Mapping[str, Any]) -> None:
+            raise raised
+
+        async with self._served() as (served, url), self.connect(url) as call:
+            served.fake("api").responses["read"] = respond
+            text = await error_text(call, {"id": 7})
+            assert re.search(rf"\b{raised.status}\b", text), f"the status {raised.status} is not in: {text}"
+
+    @contract_test
+    async def test_correct_credentials_are_accepted(self) -> None:
+        """With `authentication`, a call with the credentials succeeds; `connect` receives them in the URL."""
+        keys = {"type": "basic", "username": _USER, "password": "{{env.TOKEN}}"}
+        document = self._document(authentication=keys)
+        host = self._build(document, environment={"TOKEN": _PASSWORD})
+        async with host:
+            url = urlsplit(host.status()[0].url or "")
+            known = url._replace(netloc=f"{_USER}:{_PASSWORD}@{url.netloc}").geturl()
+            async with self.connect(known) as call:
+                assert await call("read", {"id": 7}) == {"id": 7}
 
     @contract_test
     async def test_attached_below_a_prefix(self) -> None:

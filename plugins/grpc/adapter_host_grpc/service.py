@@ -33,7 +33,11 @@ class ServiceCompiler:
         """Yield the operations with their methods, in the order of the document."""
         for spec in self._config.operations:
             # A name stays that of its operation when another one is left out.
-            name = self._methods.add(pascal_case(spec.known_as, "Method"))
+            wanted = pascal_case(spec.known_as, "Method")
+            name = self._methods.add(wanted)
+            if name != wanted:
+                message = f"method '{wanted}' is renamed to '{name}'; another method of this exposer has the same name"
+                self._context.warn(message, spec, "name", code="renamed")
             if spec in operations:
                 with self._context.section() as section:
                     method = self._method(name, spec, operations[spec])

@@ -234,7 +234,10 @@ def exposer_of(host: Any) -> GrpcExposer:
 
 def test_methods_have_legal_and_unique_names() -> None:
     operations = [{"name": name, "call": "api.read"} for name in ("list-pets", "listPets", "2nd", "été", "!")]
-    file = exposer_of(build(document(*operations, consumed=[{"name": "read"}]))).file
+    host = build(document(*operations, consumed=[{"name": "read"}]))
+    file = exposer_of(host).file
+    (warning,) = [warning.message for warning in host.warnings if warning.code == "renamed"]
+    assert "method 'ListPets' is renamed to 'ListPets_2'; another method of this exposer" in warning
     assert [method.name for method in file.methods] == ["ListPets", "ListPets_2", "Method2nd", "Ete", "Method"]
     assert (file.package, file.service) == ("front_door", "FrontDoor")
 
