@@ -35,7 +35,7 @@ def types_of(
 
 
 def disjoint_types(schema: Any, defs: Mapping[str, Any], *, pointer: str = DEFS_POINTER) -> tuple[Types, Types] | None:
-    """Return types of which a value must be at once and cannot be; None where a schema says no such thing."""
+    """Return two sets of types that a schema requires at once, and that no value is of; None if there are none."""
     for _ in defs:
         if not isinstance(schema, Mapping) or schema.keys() != {"$ref"}:
             break
@@ -43,7 +43,8 @@ def disjoint_types(schema: Any, defs: Mapping[str, Any], *, pointer: str = DEFS_
     if not isinstance(schema, Mapping):
         return None
     reader = _TypesReader(defs, pointer, False)
-    for one, other in combinations(reader.restrictions(schema, referenced(schema, defs, pointer), 0), 2):
+    distinct = dict.fromkeys(reader.restrictions(schema, referenced(schema, defs, pointer), 0))
+    for one, other in combinations(distinct, 2):
         if not any(is_compatible(name, other) for name in one):
             return one, other
     return None
