@@ -17,15 +17,18 @@ from mcp import Client
 
 from adapter_host import (
     PRINCIPAL,
+    BuildContext,
     CallContext,
     Host,
     Plugins,
     Principal,
+    Refusal,
     Result,
     Settings,
     UpstreamUnreachableError,
     attach,
     current_call,
+    hookimpl,
 )
 from adapter_host.testing import FakePlugin, Running, running
 from tests.support.auditing import AUTHENTICATION, KEY, PEER, Audit, LinesPlugin, send_line
@@ -94,6 +97,80 @@ async def test_rest(audit: Audit) -> None:
         assert (await get(f"{served.url('front')}/it", HEADERS))[0] == 200
         assert (await get(f"{served.url('front')}/it"))[0] == 401
     check(audit, exposer_type="rest", transport="http", client_address=PEER)
+
+
+class Refusals:
+    """Records requests that access checks refuse."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.seen: list[tuple[CallContext, Refusal]] = []
+        self.error = error
+
+    @hookimpl
+    def access_refused(self, context: BuildContext) -> Callable[[CallContext, Refusal], None]:
+        def observe(call: CallContext, refusal: Refusal) -> None:
+            self.seen.append((call, refusal))
+            if self.error is not None:
+                raise self.error
+
+        return observe
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"), [({}, 401), ({"X-Key": "wrong"}, 401), ({**HEADERS, "Host": "evil.example"}, 421)]
+)
+async def test_refused_request(audit: Audit, headers: dict[str, str], status: int) -> None:
+    refusals, plugins = Refusals(), installed(audit)
+    plugins.register("refusals", refusals)
+    async with running(secured(REST), plugins=plugins) as served:
+        assert (await get(f"{served.url('front')}/it", HEADERS))[0] == 200
+        received_status, _, request_id = await get(f"{served.url('front')}/it", headers)
+    ((call, refusal),) = refusals.seen
+    assert (received_status, refusal.status, call.request_id) == (status, status, request_id)
+    assert (call.capability, call.exposer, call.transport) == ("Shop", "front", "http")
+    assert (call.principal, call.client_address) == (None, PEER)
+    assert len(audit.calls) == 1
+
+
+async def test_refused_request_of_an_own_listener(audit: Audit) -> None:
+    refusals, plugins = Refusals(), installed(audit)
+    plugins.register("refusals", refusals)
+    async with running(secured(LINES), plugins=plugins) as served:
+        await send_line(served.url("front"), headers={}, arguments={})
+    ((call, refusal),) = refusals.seen
+    assert (call.exposer, call.transport, call.client_address, refusal.status) == ("front", "lines", PEER, 401)
+
+
+async def test_failed_observer_refuses_all_the_same(audit: Audit, caplog: pytest.LogCaptureFixture) -> None:
+    plugins = installed(audit)
+    plugins.register("refusals", Refusals(OSError("the disk is full")))
+    async with running(secured(REST), plugins=plugins) as served:
+        assert (await get(f"{served.url('front')}/it"))[0] == 401
+    assert "a plugin failed to observe a refused request" in caplog.text
+    assert audit.calls == []
+
+
+async def test_principal_is_known_after_a_line_of_the_access_check(audit: Audit) -> None:
+    plugins = installed(audit)
+    plugins.register("early", Early())
+    async with running(secured(REST), plugins=plugins) as served:
+        assert (await get(f"{served.url('front')}/it", HEADERS))[0] == 200
+    check(audit)
+
+
+class Early:
+    """Reads the context of a call before the access check has ended."""
+
+    @hookimpl
+    def http_middlewares(self) -> list[Any]:
+        @web.middleware
+        async def early(request: web.Request, handler: Any) -> web.StreamResponse:
+            principal = request._state.pop(PRINCIPAL)
+            assert current_call().principal is None
+            request[PRINCIPAL] = principal
+            return await handler(request)
+
+        return [early]
 
 
 async def test_request_id_is_that_of_the_error_response(audit: Audit) -> None:

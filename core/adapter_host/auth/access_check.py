@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from functools import cached_property
 from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiMapping
 
-from adapter_host.operation.call_record import CallRecord
 from adapter_host.operation.callers import CallSite
-from adapter_host.plugin.access import AccessCheck, Refusal, Verdict
+from adapter_host.plugin.access import AccessCheck, ObserveRefusal, Refusal, Verdict
 
 from .credentials import Credentials
 
@@ -33,14 +32,12 @@ class _Request:
 
 
 class CredentialsCheck(AccessCheck):
-    """Checks requests to the exposer of a site; refusals are in the log, and in the access log if there is one."""
+    """Checks requests to the exposer of a site; refusals are in the log, and `observe` is called with each."""
 
-    def __init__(
-        self, credentials: Credentials, site: CallSite, access_log: Callable[[CallRecord], None] | None
-    ) -> None:
+    def __init__(self, credentials: Credentials, site: CallSite, observe: ObserveRefusal | None) -> None:
         self._credentials = credentials
         self._site = site
-        self._access_log = access_log
+        self._observe = observe
 
     def check(
         self, headers: Mapping[str, str], *, method: str = "", path: str = "", peer: str | None = None
@@ -60,9 +57,6 @@ class CredentialsCheck(AccessCheck):
         if isinstance(verdict, Refusal):
             where = peer or "an unknown address"
             _log.debug("'%s' refused a client at %s: %s", self._site.exposer, where, verdict.detail)
-            if self._access_log is not None:
-                context = self._site.describe(self._site.exposer_type or "", client_address=peer)
-                record = CallRecord.of(self._site, context)
-                record.status = verdict.status
-                self._access_log(record)
+            if self._observe is not None:
+                self._observe(self._site.describe(self._site.exposer_type or "", client_address=peer), verdict)
         return verdict

@@ -38,6 +38,7 @@ from .http_paths import check_paths
 from .operation import OperationCompiler
 from .plan import ExposerPlan, Plan
 from .references import Caller, Functions
+from .refusals import join_observers, record_refusals
 from .response_limits import ResponsePolicy
 from .skipped import SkippedOperation
 from .steps.compiler import StepTools, WrapStep
@@ -204,8 +205,13 @@ class _CapabilityCompiler:
         adapter = self._plugins.exposers[config.type]
         limiter = CallLimiter(self._settings.call_limit)
         site = self._site(config)
-        access = None if credentials is None else CredentialsCheck(credentials, site, self._settings.access_log)
-        context = replace(self._context(config.namespace), access=access, site=site)
+        context = replace(self._context(config.namespace), site=site)
+        observers = tuple(self._plugins.call_hook("access_refused", context=context))
+        if credentials is not None:
+            write = self._settings.access_log
+            own = () if write is None else (record_refusals(site, write),)
+            check = CredentialsCheck(credentials, site, join_observers((*observers, *own)))
+            context = replace(context, access=check)
         wrap_step = compile_step_wrapper(self._plugins, context)
         compiler = self._operation_compiler(functions, wrap_step, self._response_policy(adapter, config))
         forwards = ForwardCompiler(self._forward_targets, context, config.authentication, streams=adapter.streams)
@@ -227,7 +233,7 @@ class _CapabilityCompiler:
             return None
         middlewares = self._middlewares(exposer, context)
         origin_paths = check_paths(exposer) if isinstance(exposer, HttpExposer) else frozenset()
-        return ExposerPlan(exposer, credentials, limiter, middlewares, site, origin_paths)
+        return ExposerPlan(exposer, credentials, limiter, middlewares, site, origin_paths, join_observers(observers))
 
     def _site(self, config: ExposerConfig) -> CallSite:
         authentication = None if config.authentication is None else config.authentication.type

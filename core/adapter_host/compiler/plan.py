@@ -11,6 +11,7 @@ from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.operation.callers import CallSite
 from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import ConsumedOperation
+from adapter_host.plugin.access import ObserveRefusal
 from adapter_host.plugin.consumer import Consumer
 from adapter_host.plugin.exposer import Exposer
 from adapter_host.plugin.step_type import StepType
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class ExposerPlan:
     """An exposer with its credentials, its limit of calls in flight and the middlewares of plugins.
 
-    `site` is what its calls have in common, `origin_paths` are those of its `HttpExposer.origin_routes`.
+    `site` is what its calls have in common, `origin_paths` are those of its `HttpExposer.origin_routes`. The access
+    check calls `observe_refusal` with refused requests.
     """
 
     exposer: Exposer[Any]
@@ -32,6 +34,7 @@ class ExposerPlan:
     middlewares: tuple[Middleware, ...] = ()
     site: CallSite = field(default_factory=CallSite)
     origin_paths: frozenset[str] = frozenset()
+    observe_refusal: ObserveRefusal | None = None
 
 
 @dataclass(frozen=True, slots=True)

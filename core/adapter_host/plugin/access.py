@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from adapter_host.operation.callers import Principal
+from adapter_host.operation.callers import CallContext, Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,9 @@ class Refusal:
     challenges: tuple[str, ...] = ()
     retry_after: float | None = None
 
+
+ObserveRefusal = Callable[[CallContext, Refusal], None]
+"""Is called with each request that an access check refuses."""
 
 Verdict = Principal | Refusal
 """The outcome of an access check."""

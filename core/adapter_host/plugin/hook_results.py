@@ -90,4 +90,5 @@ _CHECKS: Final[Mapping[str, Callable[[Any, Named], Any]]] = {
     "step_wrapper": _wrapper,
     "upstream_headers": _function,
     "http_middlewares": _middlewares,
+    "access_refused": _function,
 }

@@ -13,9 +13,11 @@ from adapter_host.capability.model import Model
 from adapter_host.capability.spec import ConsumerConfig, OperationSpec
 from adapter_host.capability.step_specs import StepSpec
 from adapter_host.errors import Problem
+from adapter_host.operation.callers import CallContext
 from adapter_host.operation.operation import Call, ConsumedOperation, HeaderWriter, Operation
 from adapter_host.state.store import StateStore
 
+from .access import Refusal
 from .command import Command
 from .consumer import ConsumedCall, Consumer
 from .context import BuildContext
@@ -145,6 +147,14 @@ def upstream_headers(config: ConsumerConfig, context: BuildContext) -> HeaderWri
 @hookspec
 def http_middlewares(exposer: HttpExposer[Any], context: BuildContext) -> Iterable[Middleware] | None:
     """Return aiohttp middlewares to run after the access check; called once per HTTP exposer, at build."""
+
+
+@hookspec
+def access_refused(context: BuildContext) -> Callable[[CallContext, Refusal], None] | None:
+    """Return a function that is called with each request that the access check of an exposer refuses.
+
+    The hook is called once per exposer, at build; the function is called before the response, and must not block.
+    """
 
 
 @hookspec

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import ceil
+from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
@@ -15,7 +16,7 @@ from adapter_host.auth.credentials import Credentials
 from adapter_host.hosts import address_check, host_name, is_host, is_loopback, is_origin
 from adapter_host.operation.callers import CURRENT_CALL, CallSite, Principal
 from adapter_host.operation.limiter import InFlightCounter
-from adapter_host.plugin.access import Refusal
+from adapter_host.plugin.access import ObserveRefusal, Refusal
 from adapter_host.settings import Settings
 
 from .callers import PRINCIPAL, call_reader
@@ -28,6 +29,8 @@ from .request_ids import request_id_of
 
 _log = logging.getLogger("adapter_host")
 
+_HOST_OR_ORIGIN: Final = "the Host or Origin header is not allowed"
+
 
 def access_middleware(
     credentials: Credentials | None,
@@ -38,12 +41,13 @@ def access_middleware(
     site: CallSite,
     decodes_bodies: bool = False,
     public_paths: frozenset[str] = frozenset(),
+    observe: ObserveRefusal | None = None,
 ) -> Middleware:
     """Return middleware that checks Host, Origin and credentials, and counts requests in flight in `requests`.
 
     `address` is that of the listener; None for an attached exposer, whose outer application checks Host and Origin.
     Without `decodes_bodies`, reject requests with an encoded body. Requests for one of `public_paths` (percent-encoded,
-    from the origin) need no credentials.
+    from the origin) need no credentials. `observe` is called with refused requests.
     """
     read_call = call_reader(site, settings.trusted_proxies)
     check_origin = None if address is None else _origin_check(settings, address)
@@ -54,6 +58,8 @@ def access_middleware(
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         CURRENT_CALL.set((read_call, request_id_of, request))
         if check_origin is not None and (refusal := check_origin(request)) is not None:
+            if observe is not None:
+                observe(read_call(request), Refusal(refusal.status, _HOST_OR_ORIGIN))
             return refusal
         requests.enter()
         try:
@@ -62,6 +68,8 @@ def access_middleware(
                 if not isinstance(verdict, Principal | Refusal):
                     verdict = await verdict
                 if isinstance(verdict, Refusal):
+                    if observe is not None:
+                        observe(read_call(request), verdict)
                     return _reject_credentials(verdict)
                 request[PRINCIPAL] = verdict
             if not decodes_bodies and hdrs.CONTENT_ENCODING in request.headers and has_coded_body(request):

@@ -67,6 +67,7 @@ class ExposerMount:
             site=self.exposer_plan.site,
             decodes_bodies=type(self.exposer).decodes_bodies,
             public_paths=self._public_paths(),
+            observe=self.exposer_plan.observe_refusal,
         )
         if settings.access_log is not None:
             own_access = record_site(own_access, self.exposer_plan.site, self.prefix, self.exposer.endpoint)
