@@ -168,7 +168,8 @@ class Early:
             principal = request._state.pop(PRINCIPAL)
             assert current_call().principal is None
             request[PRINCIPAL] = principal
-            return await handler(request)
+            response: web.StreamResponse = await handler(request)
+            return response
 
         return [early]
 

@@ -36,14 +36,19 @@ def apply_wrappers(
     for wrap in reversed(wrappers):
         call = wrap(call)
     if wrappers:
-        call = _check_type(call, operation, plugins.hook_order("operation_wrapper"))
+        call = _check_type(call, operation, plugins.hook_order("operation_wrapper"), "operation_wrapper")
     call = limit_calls(call, compile_validator(operation.inputs, convert=convert), limiter)
+    outer_wrappers = plugins.call_hook("call_wrapper", operation=operation, context=context)
+    for wrap in reversed(outer_wrappers):
+        call = wrap(call)
+    if outer_wrappers:
+        call = _check_type(call, operation, plugins.hook_order("call_wrapper"), "call_wrapper")
     if (write := context.settings.access_log) is not None:
         call = record_operation(call, operation, context.site, write)
     return replace(operation, call=call)
 
 
-def _check_type(call: Call, operation: Operation, wrapped_by: Sequence[str]) -> Call:
+def _check_type(call: Call, operation: Operation, wrapped_by: Sequence[str], hook: str) -> Call:
     """Return a call that raises `PluginError` if a wrapper returned something else than a `Result`."""
 
     async def checked(arguments: Arguments) -> Result:
@@ -51,7 +56,7 @@ def _check_type(call: Call, operation: Operation, wrapped_by: Sequence[str]) -> 
         if not isinstance(result, Result):
             names = join_words([f"'{name}'" for name in wrapped_by], "or")
             given = type(result).__name__
-            raise PluginError(f"operation_wrapper of plugin {names}: '{operation.name}' returned {given}, not a Result")
+            raise PluginError(f"{hook} of plugin {names}: '{operation.name}' returned {given}, not a Result")
         return result
 
     return checked

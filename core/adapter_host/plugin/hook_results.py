@@ -86,6 +86,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any, Named], Any]]] = {
     "extension_keys": _extension_keys,
     "check_capability": _problems,
     "operation_wrapper": _wrapper,
+    "call_wrapper": _wrapper,
     "consumer_wrapper": _wrapper,
     "step_wrapper": _wrapper,
     "upstream_headers": _function,

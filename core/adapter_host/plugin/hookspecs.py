@@ -128,6 +128,11 @@ def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[
 
 
 @hookspec
+def call_wrapper(operation: Operation, context: BuildContext) -> Callable[[Call], Call] | None:
+    """Return a function that wraps the call of the operation, outside of the check of its arguments and the limit."""
+
+
+@hookspec
 def consumer_wrapper(
     config: ConsumerConfig, operations: Sequence[ConsumedOperation], context: BuildContext
 ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall] | None:
