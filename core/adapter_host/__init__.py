@@ -194,6 +194,7 @@ if TYPE_CHECKING:
     from .server.request_body import is_decoded_by_server as is_decoded_by_server
     from .server.request_body import read_body as read_body
     from .settings import Settings as Settings
+    from .settings import TlsFiles as TlsFiles
     from .state.memory import MemoryStateStore as MemoryStateStore
     from .state.sealing import Sealer as Sealer
     from .state.store import RateDecision as RateDecision
@@ -360,7 +361,7 @@ _EXPORTS = {
         "is_decoded_by_server",
         "read_body",
     ),
-    "settings": ("Settings",),
+    "settings": ("Settings", "TlsFiles"),
     "state.memory": ("MemoryStateStore",),
     "state.sealing": ("Sealer",),
     "state.store": (

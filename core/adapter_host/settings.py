@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The PEM files of a server with TLS: its certificate with the chain, and its key.
+
+    With `client_ca`, clients must have a certificate of one of the authorities in that file. Changes of the files are
+    noticed within `watch_interval` seconds.
+    """
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
+    watch_interval: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,12 @@ class Settings:
 
     `plugins` are the settings of plugins by the plugins' names. `state` is the URL of the state store, and hosts with
     the same `state_prefix` in the same store share their state.
+
+    `unix_sockets` are paths by exposer namespace, in the place of ports, and `sockets` are bound by another process,
+    such as systemd. Those of "" are for all HTTP exposers without their own, except those that monitor the host.
+
+    With `tls`, all ports have TLS, except in other applications; Unix sockets have none. Its files are read again when
+    they change.
     """
 
     only: tuple[str, ...] = ()
@@ -48,6 +69,8 @@ class Settings:
     discovered: Mapping[str, Any] = field(default_factory=dict, repr=False)
     base_uris: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    unix_sockets: Mapping[str, str] = field(default_factory=dict)
+    sockets: Mapping[str, socket.socket] = field(default_factory=dict, repr=False)
     public_urls: Mapping[str, str] = field(default_factory=dict)
     address: str | None = None
     mock: bool = False
@@ -77,3 +100,4 @@ class Settings:
     # It may have a password.
     state: str = field(default="memory:", repr=False)
     state_prefix: str = "adapter-host"
+    tls: TlsFiles | None = None

@@ -51,7 +51,7 @@ async def checking(authentication: Mapping[str, Any] | None) -> AsyncIterator[Ac
         yield exposer.context.access
 
 
-async def check(authentication: Mapping[str, Any], headers: Mapping[str, str], **request: str) -> Verdict:
+async def check(authentication: Mapping[str, Any], headers: Mapping[str, str], **request: Any) -> Verdict:
     async with checking(authentication) as access:
         assert access is not None
         verdict = access.check(headers, **request)
@@ -131,8 +131,8 @@ async def test_digest() -> None:
         assert isinstance(refusal, Refusal)
         assert (refusal.status, len(refusal.challenges)) == (401, 2)
         headers = respond(refusal.challenges[0], "POST", "/pkg.Shop/Get")
-        for request in {"method": "GET", "path": "/pkg.Shop/Get"}, {"method": "POST", "path": "/pkg.Shop/List"}:
-            assert isinstance(access.check(headers, **request), Refusal)
+        for method, path in ("GET", "/pkg.Shop/Get"), ("POST", "/pkg.Shop/List"):
+            assert isinstance(access.check(headers, method=method, path=path), Refusal)
         assert access.check(headers, method="POST", path="/pkg.Shop/Get") == Principal("ada")
         assert isinstance(access.check(headers, method="POST", path="/pkg.Shop/Get"), Refusal)
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs/deploy"
 CHART = DEPLOY / "chart"
 VALUES = [*sorted((Path(__file__).parent / "values").glob("*.yaml")), DEPLOY / "kubernetes-values.yaml"]
+TLS = Path(__file__).parent / "values/tls.yaml"
 EVERYTHING = Path(__file__).parent / "values/everything.yaml"
 KUBERNETES = ["1.29", "1.37"]
 # Read here, as the environment of a test has none of them.
@@ -140,6 +141,7 @@ def test_one_source_of_capabilities(tmp_path: Path, source: str) -> None:
         "gateway: {enabled: true, parentRefs: [{name: a}], routes: [{port: soap}]}",
         "gateway: {enabled: true}",
         "state: {url: redis://user:password@host}",
+        "tls: {clients: true}",
     ],
 )
 def test_wrong_values_are_refused(tmp_path: Path, wrong: str) -> None:
@@ -158,6 +160,21 @@ def test_manifests_are_those_of_the_chart() -> None:
     if REWRITE:
         file.write_text(text)
     assert file.read_text() == text
+
+
+@needs_helm
+def test_tls() -> None:
+    [deployment] = [each for each in objects(render(TLS)) if each["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    folder = "/etc/adapter-host-tls"
+    files = {"--tls-cert": "tls.crt", "--tls-key": "tls.key", "--tls-client-ca": "ca.crt"}
+    assert {f"{option}={folder}/{file}" for option, file in files.items()} <= {*container["args"]}
+    assert {container[f"{name}Probe"]["httpGet"]["scheme"] for name in ("startup", "liveness", "readiness")} == {
+        "HTTPS"
+    }
+    assert folder in [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert "api-certificate" in [volume.get("secret", {}).get("secretName") for volume in pod["volumes"]]
 
 
 @needs_helm
@@ -191,7 +208,9 @@ def test_systemd_unit(tmp_path: Path) -> None:
     unit = tmp_path / "adapter-host.service"
     # The command is not installed here, and would be named as missing.
     unit.write_text((DEPLOY / unit.name).read_text().replace("/opt/adapter-host/bin/adapter-host", "/bin/true"))
-    verify = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    activated = tmp_path / "adapter-host.socket"
+    activated.write_text((DEPLOY / activated.name).read_text())
+    verify = subprocess.run(["systemd-analyze", "verify", unit, activated], capture_output=True, text=True, check=False)
     assert (verify.returncode, verify.stderr) == (0, "")
     security = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit],

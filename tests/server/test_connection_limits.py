@@ -136,7 +136,7 @@ def test_log_lines_of_connections(caplog: pytest.LogCaptureFixture, snapshot: Sn
     caplog.set_level(logging.INFO)
     lines = ConnectionLog("127.0.0.1:80")
     kinds = [kind for kind in vars(log).values() if isinstance(kind, log.Kind)]
-    assert len(kinds) == 9
+    assert len(kinds) == 10
     for kind in kinds:
         for last in (1, 2, 3):
             lines.report(kind, f"192.0.2.{last}")

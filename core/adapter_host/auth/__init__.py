@@ -1,1 +1,1 @@
-"""Authentication of clients: shared secrets, digest and OAuth 2.0. Imports `plugin` and below."""
+"""Authentication of clients: shared secrets, digest, OAuth 2.0 and certificates. Imports `plugin` and below."""

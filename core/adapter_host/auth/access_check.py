@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
 from functools import cached_property
@@ -20,10 +21,13 @@ _log = logging.getLogger("adapter_host")
 class _Request:
     """A request as credentials see it."""
 
-    def __init__(self, headers: MultiMapping[str], method: str, raw_path: str) -> None:
+    def __init__(
+        self, headers: MultiMapping[str], method: str, raw_path: str, transport: asyncio.BaseTransport | None
+    ) -> None:
         self.headers = headers
         self.method = method
         self.raw_path = raw_path
+        self.transport = transport
 
     @cached_property
     def query(self) -> MultiMapping[str]:
@@ -40,12 +44,18 @@ class CredentialsCheck(AccessCheck):
         self._observe = observe
 
     def check(
-        self, headers: Mapping[str, str], *, method: str = "", path: str = "", peer: str | None = None
+        self,
+        headers: Mapping[str, str],
+        *,
+        method: str = "",
+        path: str = "",
+        peer: str | None = None,
+        transport: asyncio.BaseTransport | None = None,
     ) -> Verdict | Awaitable[Verdict]:
         """Return the client or a refusal."""
         if not isinstance(headers, CIMultiDict | CIMultiDictProxy):
             headers = CIMultiDict(headers)
-        verdict = self._credentials.check(_Request(headers, method, path))
+        verdict = self._credentials.check(_Request(headers, method, path, transport))
         if isinstance(verdict, Awaitable):
             return self._logged_later(verdict, peer)
         return self._logged(verdict, peer)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from adapter_host.plugin.access import Verdict
 
 if TYPE_CHECKING:
+    from asyncio import BaseTransport
+
     from multidict import MultiMapping
 
 
@@ -26,6 +28,10 @@ class CheckedRequest(Protocol):
     @property
     def headers(self) -> MultiMapping[str]:
         """The headers; names in any case."""
+
+    @property
+    def transport(self) -> BaseTransport | None:
+        """The connection; None if it is unknown."""
 
     @property
     def query(self) -> MultiMapping[str]:

@@ -58,7 +58,7 @@ def _lower(value: Any) -> Any:
 class Authentication(Model):
     """Credentials of clients, or towards a consumed API."""
 
-    type: Annotated[Literal["bearer", "apikey", "basic", "digest", "oauth2"], BeforeValidator(_lower)]
+    type: Annotated[Literal["bearer", "apikey", "basic", "digest", "oauth2", "mutualtls"], BeforeValidator(_lower)]
     token: str | None = None
     key: str | None = None
     value: str | None = None
@@ -71,6 +71,7 @@ class Authentication(Model):
     scopes: ListField[str] = ()
     token_endpoint: str | None = None
     token_validation: str | None = None
+    clients: ListField[str] = ()
 
 
 class InputSpec(InputConstraints, DeclaredSchema):

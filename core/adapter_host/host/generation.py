@@ -139,7 +139,7 @@ class Generation:
         apps = {}
         address = None if listener is None else listener.address
         for mount in mounts:
-            mount.set_public_url(self._settings, None if listener is None else listener.url(mount))
+            mount.set_public_url(self._settings, None if listener is None or listener.path else listener.url(mount))
             mounted = mount.build_app(self._settings, address, self.requests, self._register_app)
             self._started.append((exposer_label(mount.exposer_plan), mounted.app.cleanup))
             await mounted.app.startup()

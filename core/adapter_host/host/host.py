@@ -156,6 +156,7 @@ class Host:
         self.require_secrets()
         self._running, self._draining, self._listens = True, False, listen
         try:
+            self._endpoints.load_tls(self.settings)
             await self.plugins.call_async_hook("host_starting", host=self)
             await self._serve(self._generation, self._plan_endpoints(self._generation, self.settings), None)
             await self.plugins.call_async_hook("host_started", host=self)

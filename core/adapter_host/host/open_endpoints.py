@@ -15,6 +15,7 @@ from adapter_host.server.listener import Listener
 from adapter_host.server.router import MountedApp
 from adapter_host.server.shared_ports import SharedPorts
 from adapter_host.server.socket_listener import SocketListener
+from adapter_host.server.tls.server_tls import ServerTls
 from adapter_host.settings import Settings
 
 from .generation import Generation
@@ -27,6 +28,7 @@ class OpenEndpoints:
         self._open: dict[Key, Endpoint] = {}
         self._ports: SharedPorts | None = None
         self._reserved: list[Endpoint] = []
+        self._tls: ServerTls | None = None
 
     def __iter__(self) -> Iterator[Endpoint]:
         return iter(list(self._open.values()) or self._reserved)
@@ -46,6 +48,11 @@ class OpenEndpoints:
                 name = f"'{exposer.config.namespace}' ({exposer.config.type})"
                 raise StartError(f"{name} has no socket to share; serve it without --workers")
         self._reserved, self._ports = plan_endpoints(plans, settings), ports
+        if ports.tls is None:
+            ports.tls = None if settings.tls is None else ServerTls(settings.tls)
+        else:
+            ports.tls.reload()
+        self._tls = ports.tls
         return ports.reserve(self._reserved)
 
     def open(self, planned: Sequence[Endpoint]) -> list[Endpoint]:
@@ -53,6 +60,8 @@ class OpenEndpoints:
         opened: list[Endpoint] = []
         try:
             for endpoint in planned:
+                if self._tls is not None:
+                    endpoint.prepare_tls(self._tls)
                 if self._kept(endpoint) is not endpoint:
                     continue
                 if (replaced := self._open.get(endpoint.key)) is not None:
@@ -65,6 +74,11 @@ class OpenEndpoints:
                 endpoint.close()
             raise
         return opened
+
+    def load_tls(self, settings: Settings) -> None:
+        """Load the files of TLS, if there are any; raise `StartError`."""
+        if self._tls is None and settings.tls is not None:
+            self._tls = ServerTls(settings.tls)
 
     def assign(self, planned: Sequence[Endpoint], requests: InFlightCounter) -> None:
         """Let the exposers of a generation use their sockets, which are open, when they start."""
@@ -98,9 +112,11 @@ class OpenEndpoints:
         return [endpoint for key, endpoint in before.items() if self._open.get(key) is not endpoint]
 
     async def start(self, settings: Settings) -> None:
-        """Accept connections on all endpoints."""
+        """Accept connections on all endpoints, with the current files of TLS."""
+        if self._tls is not None:
+            self._tls.start()
         for endpoint in self._open.values():
-            await endpoint.start(settings)
+            await endpoint.start(settings, self._tls)
 
     async def stop(self) -> list[BaseException]:
         """Close all endpoints and their connections, and return the errors."""
@@ -111,4 +127,6 @@ class OpenEndpoints:
                 await endpoint.stop()
             except BaseException as error:
                 errors.append(error)
+        if self._tls is not None:
+            await self._tls.stop()
         return errors

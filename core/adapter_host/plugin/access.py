@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -35,11 +36,18 @@ class AccessCheck(ABC):
 
     @abstractmethod
     def check(
-        self, headers: Mapping[str, str], *, method: str = "", path: str = "", peer: str | None = None
+        self,
+        headers: Mapping[str, str],
+        *,
+        method: str = "",
+        path: str = "",
+        peer: str | None = None,
+        transport: asyncio.BaseTransport | None = None,
     ) -> Verdict | Awaitable[Verdict]:
         """Return the client or a refusal; an awaitable of it only when another server must be asked.
 
         `headers` are the request's, names in any case; a multidict or a plain mapping. `method` and `path` are those
         that a client of HTTP would send: `digest` signs both, and an API key may be in the query of the path. `peer` is
-        the address of the client, for the log.
+        the address of the client, for the log. `transport` is the connection, for `mutualTLS`: without it, nobody has a
+        certificate.
         """

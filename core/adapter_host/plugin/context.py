@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, Unpack
@@ -102,15 +102,16 @@ class BuildContext:
         keys: SealingKeys | None = self.shared.get(SEALING_KEYS)
         return None if keys is None else keys.sealer(purpose)
 
-    def listen(self, config: ListeningConfig, *, scheme: str = "tcp") -> ListeningSocket:
+    def listen(self, config: ListeningConfig, *, scheme: str = "tcp", protocols: Sequence[str] = ()) -> ListeningSocket:
         """Declare the socket of an exposer that is no `HttpExposer`; call it once, in `__init__`.
 
         The host opens the socket before the exposer starts: at the address and port of the settings (`--address`,
-        `--port`), or else of the document. `scheme` is that of its URL.
+        `--port`), or else of the document. `scheme` is that of its URL; with TLS (`--tls-cert`) it is `{scheme}s`, or
+        `tls` for `tcp`. `protocols` are those for ALPN, such as `h2`.
         """
         if self.sockets:
             raise RuntimeError("the exposer has a socket already; call 'listen' once")
-        declaration = SocketDeclaration(config, scheme, self.settings.body_limit)
+        declaration = SocketDeclaration(config, scheme, self.settings.body_limit, tuple(protocols))
         self.sockets.append(declaration)
         return ListeningSocket(declaration)
 

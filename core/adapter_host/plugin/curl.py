@@ -27,4 +27,6 @@ def _credentials(authentication: Authentication | None) -> list[str]:
         return ["-H", "Authorization: Bearer ..."]
     if authentication.type == "apikey":
         return ["-H", f"{authentication.key}: ..."] if authentication.placement == "header" else []
+    if authentication.type == "mutualtls":
+        return ["--cert", "client.pem", "--key", "client.key"]
     return [*(["--digest"] if authentication.type == "digest" else []), "-u", "USER:PASSWORD"]

@@ -70,6 +70,7 @@ class SocketDeclaration:
     config: ListeningConfig
     scheme: str
     body_limit: int
+    protocols: tuple[str, ...] = ()
     host: SocketHost | None = None
     own: Serving | None = None
     line: Line | None = None
@@ -158,6 +159,8 @@ class ListeningSocket:
 
     def duplicate(self) -> socket.socket:
         """Return a duplicate of the socket, which listens, for a server that accepts connections itself.
+
+        It cannot be used with TLS of the host: this raises `StartError`.
 
         The server owns the duplicate and its connections. After a reload, the new exposer accepts from the same
         socket; then `drain` and `stop` of the old one are called.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
@@ -51,13 +52,17 @@ class Served(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An exposer, and the address and port that it listens on, or the path; port 0 is any free one."""
+    """An exposer, and the address and port that it listens on, or the path; port 0 is any free one.
+
+    `inherited` is the socket if another process has bound it.
+    """
 
     plan: Plan
     exposer_plan: ExposerPlan
     address: str
     port: int
     path: str | None = None
+    inherited: socket.socket | None = None
 
     @property
     def exposer(self) -> Exposer[Any]:
@@ -76,12 +81,13 @@ class Placed:
 
     def excludes(self, other: Placed) -> bool:
         """Return whether only one of two exposers can listen."""
+        share = isinstance(self.exposer, HttpExposer) and isinstance(other.exposer, HttpExposer)
         if self.path is not None or other.path is not None:
-            return self.path == other.path
+            return self.path == other.path and not share
         if not self.port or self.port != other.port:
             return False
         if self.address == other.address:
-            return not (isinstance(self.exposer, HttpExposer) and isinstance(other.exposer, HttpExposer))
+            return not share
         addresses = {self.address, other.address}
         return _ALL in addresses or (_ALL_IPV4 in addresses and not any(":" in address for address in addresses))
 
@@ -92,6 +98,10 @@ def place(plans: Iterable[Plan], settings: Settings) -> Iterator[Placed]:
         for exposer_plan in plan.exposers:
             exposer = exposer_plan.exposer
             config = listening_config(exposer)
+            elsewhere = _elsewhere(plan, exposer_plan, settings)
+            if elsewhere is not None:
+                yield elsewhere
+                continue
             if (path := getattr(config, "unix_socket", None)) is not None and exposer.context.sockets:
                 folder = os.path.dirname(plan.loaded.source.position_of(plan.loaded.loc(config, "unixSocket"))[0])
                 yield Placed(plan, exposer_plan, "", 0, os.path.abspath(os.path.join(folder, path)))
@@ -100,6 +110,25 @@ def place(plans: Iterable[Plan], settings: Settings) -> Iterator[Placed]:
             if isinstance(port, int) and not exposer.stdio:
                 address = str(settings.address or getattr(config, "address", "localhost"))
                 yield Placed(plan, exposer_plan, _ADDRESSES.get(address, address), port)
+
+
+def _elsewhere(plan: Plan, exposer_plan: ExposerPlan, settings: Settings) -> Placed | None:
+    """Return where an exposer listens if the settings name a socket or path; None without one."""
+    exposer = exposer_plan.exposer
+    is_http = isinstance(exposer, HttpExposer)
+    # A proxy that publishes the shared socket must not publish control ports.
+    shares = isinstance(exposer, HttpExposer) and not exposer.monitors_host
+    if not (settings.sockets or settings.unix_sockets) or exposer.stdio or not (is_http or exposer.context.sockets):
+        return None
+    for name in (exposer.config.namespace, *([""] if shares else [])):
+        if (inherited := settings.sockets.get(name)) is not None:
+            if inherited.family not in (socket.AF_INET, socket.AF_INET6):
+                return Placed(plan, exposer_plan, "", 0, inherited.getsockname(), inherited)
+            address, port = inherited.getsockname()[:2]
+            return Placed(plan, exposer_plan, address, port, None, inherited)
+        if (path := settings.unix_sockets.get(name)) is not None:
+            return Placed(plan, exposer_plan, "", 0, os.path.abspath(path))
+    return None
 
 
 def listening_config(exposer: Exposer[Any]) -> ExposerConfig:
@@ -142,11 +171,15 @@ def _origin_clashes(exposers: Sequence[Served], location: str) -> list[Clash]:
 
 def port_clashes(plans: Iterable[Plan], settings: Settings) -> list[Clash]:
     """Return a problem for each exposer that would have the URL of another on its port."""
-    sharing: dict[tuple[str, int], list[Placed]] = {}
+    sharing: dict[tuple[str, int | str], list[Placed]] = {}
     for item in place(plans, settings):
-        if item.port and isinstance(item.exposer, HttpExposer):
-            sharing.setdefault((item.address, item.port), []).append(item)
-    return [clash for (_, port), exposers in sharing.items() for clash in url_clashes(exposers, f"on port {port}")]
+        if (item.port or item.path) and isinstance(item.exposer, HttpExposer):
+            sharing.setdefault((item.address, item.path or item.port), []).append(item)
+    return [
+        clash
+        for (_, place), exposers in sharing.items()
+        for clash in url_clashes(exposers, f"on port {place}" if isinstance(place, int) else f"on {place}")
+    ]
 
 
 def process_clashes(plans: Sequence[Plan], settings: Settings) -> list[Clash]:

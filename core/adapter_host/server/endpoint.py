@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
+import ssl
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
@@ -17,6 +19,9 @@ from adapter_host.hosts import join_port
 from adapter_host.settings import Settings
 
 from .addresses import Served
+from .connection.connections import Connections
+from .connection.handshake import TlsServer
+from .tls.server_tls import ServerTls
 
 Key = tuple[str, int | str]
 """The identity of an endpoint across reloads: its address, and its port or, for a free port, its exposer."""
@@ -24,12 +29,17 @@ Key = tuple[str, int | str]
 
 @dataclass(slots=True, eq=False)
 class Endpoint(ABC):
-    """A socket on one address and port, or on `path`; `port` is the actual one once it is bound."""
+    """A socket on one address and port, or on `path`; `port` is the actual one once it is bound.
+
+    `has_tls` is False for a path. `inherited` is the socket if another process has bound it: its file is not removed.
+    """
 
     key: Key
     address: str
     port: int
     path: str | None = None
+    has_tls: bool = False
+    inherited: socket.socket | None = None
     _socket: socket.socket | None = None
     _inode: tuple[int, int] | None = None
 
@@ -42,6 +52,11 @@ class Endpoint(ABC):
     def monitors_host(self) -> bool:
         """Whether all its exposers monitor the host."""
         return False
+
+    @property
+    @abstractmethod
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols that are offered with TLS (ALPN)."""
 
     @property
     @abstractmethod
@@ -64,7 +79,7 @@ class Endpoint(ABC):
         """Return the URLs of its exposers, by their ids."""
 
     @abstractmethod
-    async def start(self, settings: Settings) -> None:
+    async def start(self, settings: Settings, tls: ServerTls | None) -> None:
         """Accept connections on the open socket, if it does not yet."""
 
     @abstractmethod
@@ -92,6 +107,26 @@ class Endpoint(ABC):
             self.port = bound.getsockname()[1]
         return self
 
+    def prepare_tls(self, tls: ServerTls) -> None:
+        """Prepare the context of its connections; raise `StartError`."""
+        if self.has_tls:
+            tls.use(self.protocols, requires_client=not self.monitors_host)
+
+    def tls_server(
+        self, tls: ServerTls | None, connections: Connections, create: Callable[[], asyncio.BaseProtocol]
+    ) -> TlsServer | None:
+        """Return the server of its connections if they have TLS; `create` returns the protocol of one.
+
+        Health checks of orchestrators have no certificate, so the ports of monitoring exposers do not require one.
+        """
+        if not self.has_tls or tls is None:
+            return None
+
+        def context() -> ssl.SSLContext:
+            return tls.current(self.protocols, requires_client=not self.monitors_host)
+
+        return TlsServer(context, connections, create)
+
     def replace(self, other: Endpoint) -> None:
         """Use the socket of another endpoint with the same key, which is about to stop."""
         assert other._socket is not None
@@ -113,6 +148,8 @@ class Endpoint(ABC):
 
     def bind(self, *, shared: bool = False) -> socket.socket:
         """Return a bound socket and set `port` to the actual port; raise `StartError`."""
+        if self.inherited is not None:
+            return self.inherited.dup()
         if self.path is not None:
             return self._bind_path(self.path)
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from aiohttp import web
 
 from adapter_host.settings import Settings
 
 from .access_log import RequestLog
-from .connection.connections import Connections
-from .connection.protocol import FOREVER, ConnectionSite
+from .connection.connections import FOREVER, Connections
 from .connection.protocol_errors import HostRunner, HostServer
+from .connection.site import ConnectionSite
 from .endpoint import Endpoint
 from .mounts import ExposerMount
 from .router import MountedApp, RootRouter, root_application
+from .tls.server_tls import ServerTls
 
 
 @dataclass(slots=True, eq=False)
@@ -26,13 +28,14 @@ class Listener(Endpoint):
     router: RootRouter = field(default_factory=lambda: RootRouter(""))
     _connections: Connections | None = None
     _runner: web.AppRunner | None = None
+    _site: ConnectionSite | None = None
 
     @property
     def served(self) -> Sequence[ExposerMount]:
         """The mounts of its exposers."""
         return self.mounts
 
-    async def start(self, settings: Settings) -> None:
+    async def start(self, settings: Settings, tls: ServerTls | None) -> None:
         """Accept connections on the open socket, if it does not yet."""
         if self._runner is not None:
             return
@@ -55,13 +58,22 @@ class Listener(Endpoint):
             handler = server.request_log.handler(handler)
         server.request_handler = handler  # type: ignore[assignment]
         assert self._socket is not None
+        if self.path is not None:
+            settings = replace(settings, connection_limit_per_address=0)
         self._connections = Connections(settings, self.name, monitors_host=self.monitors_host)
-        await ConnectionSite(self._runner, self._socket, self._connections).start()
+        secure = partial(self.tls_server, tls, self._connections)
+        self._site = ConnectionSite(self._runner, self._socket, self._connections, secure)
+        await self._site.start()
 
     def serve(self, mounts: list[ExposerMount], apps: Mapping[str, MountedApp]) -> None:
         """Serve other applications from now on; requests in flight complete in the old ones."""
         self.mounts = mounts
         self.router.mount(apps)
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """HTTP/1.1."""
+        return ("http/1.1",)
 
     @property
     def serving(self) -> bool:
@@ -87,6 +99,8 @@ class Listener(Endpoint):
     async def stop(self) -> None:
         """Close all connections and the socket."""
         runner, self._runner = self._runner, None
+        if self._site is not None and self._site.tls_server is not None:
+            await self._site.tls_server.stop()
         if runner is not None:
             await runner.cleanup()
         self.close()
@@ -96,5 +110,7 @@ class Listener(Endpoint):
         return {id(mount.exposer): self.url(mount) for mount in self.mounts}
 
     def url(self, mount: ExposerMount) -> str:
-        """Return the URL of a mount."""
-        return f"http://{self.location}{mount.prefix}{mount.exposer.endpoint}"
+        """Return the URL of a mount; that of a Unix socket has the form of nginx's `proxy_pass`."""
+        if self.path is not None:
+            return f"http://unix:{self.path}:{mount.prefix}{mount.exposer.endpoint or '/'}"
+        return f"{'https' if self.has_tls else 'http'}://{self.location}{mount.prefix}{mount.exposer.endpoint}"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from adapter_host.errors import StartError
 
 from .endpoint import Endpoint, Key
+from .tls.server_tls import ServerTls
 
 
 class SharedPorts:
@@ -19,6 +20,7 @@ class SharedPorts:
 
     def __init__(self, workers: int) -> None:
         self.worker = 1
+        self.tls: ServerTls | None = None
         self._workers = workers
         self._sockets: dict[Key, list[socket.socket]] = {}
         self._files: dict[Key, Endpoint] = {}
@@ -34,7 +36,7 @@ class SharedPorts:
                 if listener.key not in self._sockets:
                     self._sockets[listener.key] = self._bind(listener)
                     added.append(listener.key)
-                if listener.path is None:
+                if listener.path is None and listener.inherited is None:
                     listener.port = self.port(listener)
         except StartError:
             self._release(added)
@@ -60,7 +62,9 @@ class SharedPorts:
 
     def open(self, listener: Endpoint) -> None:
         """Open a listener in this process: on its port, or by the Unix socket of the parent; raise `StartError`."""
-        if listener.path is None:
+        if listener.inherited is not None:
+            listener.open()
+        elif listener.path is None:
             listener.port = self.port(listener)
             listener.open(shared=True)
         elif listener.key in self._sockets:
@@ -71,6 +75,8 @@ class SharedPorts:
 
     def _bind(self, listener: Endpoint) -> list[socket.socket]:
         """Return the bound sockets of a listener: one, or one for each worker; raise `StartError`."""
+        if listener.inherited is not None:
+            return [listener.bind()]
         if listener.path is not None:
             bound = listener.bind()
             self._files[listener.key] = listener

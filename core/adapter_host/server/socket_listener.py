@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -21,9 +20,12 @@ from adapter_host.settings import Settings
 
 from .connection.close_server import close_server
 from .connection.connections import Connections
+from .connection.handshake import TlsServer
 from .connection.limits import descriptor_limits
+from .connection.site import create_server
 from .connection.socket_connection import BufferedSocketConnection, PlainSocketConnection, SocketConnection
 from .endpoint import Endpoint
+from .tls.server_tls import ServerTls
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,18 @@ class SocketListener(Endpoint):
     _open: dict[SocketConnection, None] = field(default_factory=dict)
     _line: Line | None = None
     _accepts: bool = False
-    _server: asyncio.AbstractServer | None = None
+    _server: asyncio.AbstractServer | TlsServer | None = None
+    _tls_server: TlsServer | None = None
 
     @property
     def served(self) -> tuple[SocketExposer]:
         """The exposer."""
         return (self.socket_exposer,)
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Those that the exposer has declared."""
+        return self.socket_exposer.declaration.protocols
 
     @property
     def serving(self) -> bool:
@@ -96,10 +104,20 @@ class SocketListener(Endpoint):
 
     def url(self, scheme: str) -> str:
         """Return the URL of the socket."""
-        return f"unix://{self.path}" if self.path is not None else f"{scheme}://{self.location}"
+        if self.path is not None:
+            return f"unix://{self.path}"
+        if self.has_tls:
+            scheme = "tls" if scheme == "tcp" else f"{scheme}s"
+        return f"{scheme}://{self.location}"
 
     def duplicate(self) -> socket.socket:
-        """Return a duplicate of the socket, which listens."""
+        """Return a duplicate of the socket, which listens; raise `StartError` with TLS."""
+        if self.has_tls:
+            message = (
+                f"'{self.socket_exposer.exposer.config.namespace}' accepts connections itself, without TLS; serve it"
+                " by another host without --tls-cert, or on a Unix socket"
+            )
+            raise StartError(self.locate(message))
         assert self._socket is not None
         self._socket.listen(descriptor_limits().backlog)
         return self._socket.dup()
@@ -132,7 +150,7 @@ class SocketListener(Endpoint):
         line.marks_requests = line.marks_requests or declaration.marks_requests
         return line
 
-    async def start(self, settings: Settings) -> None:
+    async def start(self, settings: Settings, tls: ServerTls | None) -> None:
         """Accept connections on the open socket, unless the exposer does it."""
         if not self._accepts or self._server is not None:
             return
@@ -140,15 +158,15 @@ class SocketListener(Endpoint):
             if self.path is not None:
                 settings = replace(settings, connection_limit_per_address=0)
             self._connections = Connections(settings, self.name, monitors_host=False)
+            self._tls_server = self.tls_server(tls, self._connections, self._accept)
         assert self._socket is not None
-        loop, duplicate, backlog = asyncio.get_running_loop(), self._socket.dup(), self._connections.backlog
+        duplicate = self._socket.dup()
         duplicate.setblocking(False)
-        if self.path is None:
-            self._server = await loop.create_server(self._accept, sock=duplicate, backlog=backlog)
-            return
-        # `close` removes the file, which other processes may share.
-        options: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
-        self._server = await loop.create_unix_server(self._accept, sock=duplicate, backlog=backlog, **options)
+        if self._tls_server is None:
+            self._server = await create_server(self._accept, duplicate, self._connections.backlog)
+        else:
+            self._tls_server.start(duplicate)
+            self._server = self._tls_server
 
     def _accept(self) -> asyncio.BaseProtocol:
         line = self._line
@@ -164,7 +182,9 @@ class SocketListener(Endpoint):
     async def stop_accepting(self) -> None:
         """Accept no new connections; open ones continue."""
         server, self._server = self._server, None
-        if server is not None:
+        if isinstance(server, TlsServer):
+            server.close()
+        elif server is not None:
             await close_server(server)
         self.close()
 
@@ -178,6 +198,8 @@ class SocketListener(Endpoint):
     async def stop(self) -> None:
         """Close all connections and the socket."""
         await self.stop_accepting()
+        if self._tls_server is not None:
+            await self._tls_server.stop()
         await _close(self._open)
         self._line, self._accepts = None, False
         self.socket_exposer.declaration.release()

@@ -91,6 +91,8 @@ def _security_scheme(authentication: Authentication | None) -> dict[str, Any] | 
         issuer = authentication.authorization_server_uri or ""
         description = f"An access token of the OAuth 2.0 authorization server {issuer}"
         return {"httpAuthSecurityScheme": {"scheme": "Bearer", "description": description}}
+    if authentication.type == "mutualtls":
+        return {"mtlsSecurityScheme": {"description": "A certificate of the client"}}
     return {"httpAuthSecurityScheme": {"scheme": authentication.type.capitalize()}}
 
 

@@ -11,6 +11,8 @@ from aiohttp import ClientSession
 
 from adapter_host import ArgumentError, OperationError, RefusedError, Result, UpstreamStatusError, UpstreamTimeoutError
 from adapter_host.testing import running
+from adapter_host.testing.running import build_host
+from adapter_host_a2a.card import build_card
 
 from .conftest import CARD_PATH, Document, Serve, call_part, new_message
 
@@ -311,6 +313,13 @@ async def test_security_in_the_card(serve: Serve, authentication: Any, scheme: A
     assert card["securitySchemes"] == {"caller": scheme}
     assert card["securityRequirements"] == [{"schemes": {"caller": {"list": []}}}]
     assert "secret" not in str(card)
+
+
+def test_certificates_of_clients_in_the_card(document: Document) -> None:
+    made = document(READ, authentication={"type": "mutualTLS"})
+    host = build_host(made)
+    card = build_card(host.status()[0].exposer.config, {}, host.plans[0].loaded)
+    assert card["securitySchemes"] == {"caller": {"mtlsSecurityScheme": {"description": "A certificate of the client"}}}
 
 
 async def test_card_behind_a_proxy(serve: Serve) -> None:

@@ -43,6 +43,7 @@ class Call:
         self.header_size = stream.header_size
         self.path = stream.headers.get(":path", "")
         self.peer = stream.connection.peer
+        self.transport = stream.connection.transport
         self.request_id = new_request_id()
         self._stream = stream
         self._settings = settings

@@ -32,7 +32,7 @@ class GrpcExposer(Exposer[GrpcConfig]):
         compiler = ServiceCompiler(config, context)
         self.methods = list(compiler.compile(operations))
         self.file = compiler.file
-        self._socket = context.listen(config, scheme="grpc")
+        self._socket = context.listen(config, scheme="grpc", protocols=("h2",))
         self._server: GrpcServer | None = None
         # Connections are kept across reloads, so the next exposer of the socket closes them.
         self._connections: set[ServerConnection] = context.shared_state(_STATE, set)
@@ -45,8 +45,9 @@ class GrpcExposer(Exposer[GrpcConfig]):
     def usage(self, url: str) -> str:
         """Return a command of grpcurl."""
         method = self.file.methods[0].name if self.file.methods else "Method"
-        target = url.partition("://")[2]
-        return f"grpcurl -plaintext {target} {self.file.package}.{self.file.service}/{method}"
+        scheme, _, target = url.partition("://")
+        plaintext = "" if scheme == "grpcs" else "-plaintext "
+        return f"grpcurl {plaintext}{target} {self.file.package}.{self.file.service}/{method}"
 
     def exports(self) -> Mapping[str, Callable[[], str]]:
         """Return the `.proto` file of the service."""

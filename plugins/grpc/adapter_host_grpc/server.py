@@ -90,7 +90,7 @@ class GrpcServer:
         if access is None:
             return None
         headers = {name: value for name, value in call.headers.items() if not name.startswith(":")}
-        verdict: Any = access.check(headers, method="POST", path=call.path, peer=call.peer)
+        verdict: Any = access.check(headers, method="POST", path=call.path, peer=call.peer, transport=call.transport)
         if inspect.isawaitable(verdict):
             verdict = await verdict
         if isinstance(verdict, Refusal):

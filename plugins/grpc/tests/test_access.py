@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -21,6 +22,7 @@ from adapter_host import (
 )
 from adapter_host.testing import running
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.support.certificates import CLIENT_AUTHORITY, issue, server_files, write_authority
 
 from .conftest import build, channel_to, document
 
@@ -50,6 +52,24 @@ async def test_credentials_are_checked(authentication: dict[str, Any], credentia
         assert (await invoke(b"", metadata=(credential,)))[4:] == b"fine"
         health: Any = health_pb2_grpc.HealthStub(channel)
         assert (await health.Check(health_pb2.HealthCheckRequest())).status == 1
+
+
+@pytest.mark.parametrize(
+    ("clients", "code"), [("cn:robot", grpc.StatusCode.OK), ("cn:other", grpc.StatusCode.PERMISSION_DENIED)]
+)
+async def test_certificates_of_clients(clients: str, code: grpc.StatusCode, tmp_path: Path) -> None:
+    certificate, key = issue(tmp_path, "client", "a@example.org", authority=CLIENT_AUTHORITY, common_name="robot")
+    trusted = grpc.ssl_channel_credentials(
+        write_authority(tmp_path).read_bytes(), key.read_bytes(), certificate.read_bytes()
+    )
+    authentication = {"type": "mutualTLS", "clients": [clients]}
+    tls = server_files(tmp_path, clients=True)
+    async with running(document(OPERATION, authentication=authentication), tls=tls) as served:
+        address = served.url("front-door").removeprefix("grpcs://")
+        async with grpc.aio.secure_channel(address, trusted) as channel:
+            invoke: Any = channel.unary_unary("/front_door.FrontDoor/Read")
+            call = invoke(b"")
+            assert await call.code() is code
 
 
 def test_credentials_in_a_query_are_a_problem() -> None:

@@ -26,6 +26,7 @@ from adapter_host import (
 from adapter_host.testing import Running, running
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.support.certificates import server_files, write_authority
 
 from .conftest import ReflectedService, Stubs, channel_to, document, error_text, generate, run_command, status_of
 
@@ -419,3 +420,18 @@ async def test_unknown_method() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await invoke(b"")
         assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_tls(tmp_path: Path) -> None:
+    """The library of gRPC connects with TLS, which requires ALPN."""
+    trusted = grpc.ssl_channel_credentials(write_authority(tmp_path).read_bytes())
+    async with running(reading(), tls=server_files(tmp_path)) as served:
+        served.fake("api").responses["read"] = lambda arguments: arguments
+        url = served.url("front-door")
+        assert url.startswith("grpcs://127.0.0.1:")
+        async with grpc.aio.secure_channel(url.removeprefix("grpcs://"), trusted) as channel:
+            service = await ReflectedService.connect(channel)
+            assert await service.call("Read", {"id": 7}) == {"id": 7}
+        [exposer] = [status.exposer for status in served.host.status()]
+        assert "grpcurl 127.0.0.1:" in (exposer.usage(url) or "")
+        assert "grpcurl -plaintext 127.0.0.1:1 " in (exposer.usage("grpc://127.0.0.1:1") or "")

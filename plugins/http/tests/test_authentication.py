@@ -130,6 +130,7 @@ async def test_arguments_cannot_reference_secrets(start: Any, api: Any) -> None:
         pytest.param({"type": "basic", "username": "a:b", "password": "x"}, "credential", id="basic user with colon"),
         pytest.param({"type": "digest", "username": "a:b", "password": "x"}, "credential", id="digest user with colon"),
         pytest.param({"type": "digest", "username": "a"}, "missing-key", id="no password"),
+        pytest.param({"type": "mutualTLS"}, "unsupported", id="certificate"),
     ],
 )
 def test_invalid_authentication(

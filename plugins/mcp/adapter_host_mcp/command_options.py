@@ -27,6 +27,12 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
         "--header", action="append", default=[], type=_header, metavar="'NAME: VALUE'",
         help="header of requests to a URL, such as Authorization (repeatable)",
     )  # fmt: skip
+    parser.add_argument(
+        "--ca", metavar="FILE", help="trust the PEM authorities in this file for an https URL, instead of the system's"
+    )
+    parser.add_argument(
+        "--client-cert", metavar="FILE", help="PEM certificate and key to send to an https URL that requires one"
+    )
     parser.add_argument("--mock", action="store_true", help="replace the consumed APIs of a file with a mock server")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import ssl
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -91,7 +92,9 @@ async def _connected(options: argparse.Namespace) -> AsyncIterator[Client]:
     try:
         if _is_url(options.server):
             async with (
-                httpx2.AsyncClient(headers=dict(options.header), timeout=60) as http_client,
+                httpx2.AsyncClient(
+                    headers=dict(options.header), timeout=60, verify=_tls_context(options)
+                ) as http_client,
                 Client(streamable_http_client(options.server, http_client=http_client)) as client,
             ):
                 yield client
@@ -113,6 +116,25 @@ async def _connected(options: argparse.Namespace) -> AsyncIterator[Client]:
         raise AdapterHostError(f"'{options.server}' cannot be used: {str(cause) or type(cause).__name__}") from error
     finally:
         log.close()
+
+
+def _tls_context(options: argparse.Namespace) -> ssl.SSLContext:
+    """Return the context for https URLs; raise `AdapterHostError` for a file that cannot be used."""
+    try:
+        context = ssl.create_default_context(cafile=options.ca)
+    except OSError as error:
+        raise AdapterHostError(f"--ca: cannot read certificates from '{options.ca}': {_reason(error)}") from error
+    if options.client_cert is not None:
+        try:
+            context.load_cert_chain(options.client_cert)
+        except OSError as error:
+            message = f"--client-cert: cannot read a certificate and its key from '{options.client_cert}'"
+            raise AdapterHostError(f"{message}: {_reason(error)}") from error
+    return context
+
+
+def _reason(error: OSError) -> str:
+    return "no valid PEM" if isinstance(error, ssl.SSLError) else (error.strerror or str(error)).lower()
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from adapter_host import Host, Settings
+from tests.support.certificates import CLIENT_AUTHORITY, issue, server_files, write_authority
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "capabilities/greeting.yaml"
@@ -87,3 +88,32 @@ def test_no_server(server: str, reason: str) -> None:
     assert result.returncode == 1
     assert result.stderr.startswith(f"adapter-host: {reason}")
     assert "Traceback" not in result.stderr
+
+
+async def test_server_with_tls(tmp_path: Path) -> None:
+    tls = server_files(tmp_path, clients=True)
+    client = tmp_path / "client-and-key.pem"
+    client.write_bytes(b"".join(file.read_bytes() for file in issue(tmp_path, "client", authority=CLIENT_AUTHORITY)))
+    ports = {"greeting-rest": 0, "greeting-mcp": 0}
+    async with Host(FILE, settings=Settings(ports=ports, environment={}, tls=tls)) as host:
+        url = next(status.url or "" for status in host.status() if status.exposer.config.type == "mcp")
+        trusted = ["--ca", str(write_authority(tmp_path))]
+        result = await run_in_thread(
+            "call-tool", url, "greet", "name=Ada", "times=2", *trusted, "--client-cert", str(client)
+        )
+        assert (result.returncode, result.stderr) == (0, "")
+        assert json.loads(result.stdout) == {"greeting": "Hello, Ada!", "times": 2}
+        result = await run_in_thread("list", url)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert "certificate verify failed" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--ca", "--client-cert"])
+@pytest.mark.parametrize(("text", "reason"), [(None, "no such file or directory"), ("x", "no valid PEM")])
+def test_unusable_certificates(option: str, text: str | None, reason: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "file.pem").write_text(text)
+    result = run("list", "https://127.0.0.1:1/mcp", option, str(tmp_path / "file.pem"))
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"adapter-host: {option}: cannot read")
+    assert reason in result.stderr

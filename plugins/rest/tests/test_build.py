@@ -166,6 +166,7 @@ def test_usage_fills_in_required_inputs(document: Any) -> None:
         ({"type": "bearer", "token": "{{TOKEN}}"}, ["-H", "Authorization: Bearer ..."]),
         ({"type": "apikey", "key": "X-Key", "value": "{{TOKEN}}"}, ["-H", "X-Key: ..."]),
         ({"type": "basic", "username": "u", "password": "{{TOKEN}}"}, ["-u", "USER:PASSWORD"]),
+        ({"type": "mutualTLS"}, ["--cert", "client.pem", "--key", "client.key"]),
     ],
 )
 def test_usage_uses_the_simplest_route_without_secrets(

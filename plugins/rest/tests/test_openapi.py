@@ -162,6 +162,7 @@ async def test_output_parameters_become_the_schema(serve: Any) -> None:
     [
         ({"type": "bearer", "token": "t"}, {"type": "http", "scheme": "bearer"}),
         ({"type": "basic", "username": "u", "password": "p"}, {"type": "http", "scheme": "basic"}),
+        ({"type": "mutualTLS"}, {"type": "mutualTLS"}),
         (
             {"type": "apikey", "key": "X-Key", "value": "v"},
             {"type": "apiKey", "name": "X-Key", "in": "header"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,16 @@ from pydantic import Field, ValidationError
 from adapter_host.capability.model import ListField, Model, known_keys
 from adapter_host.capability.validation_errors import validation_problems
 from adapter_host.document.messages import did_you_mean, join_words
-from adapter_host.document.source import Source
-from adapter_host.errors import ProblemsError
+from adapter_host.document.source import Loc, Source
+from adapter_host.errors import Problem, ProblemsError
+
+
+class TlsConfig(Model):
+    """The files of TLS on the ports of exposers."""
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
 
 
 class HostConfig(Model):
@@ -22,6 +31,7 @@ class HostConfig(Model):
     deny_plugins: ListField[str] = ()
     plugin_files: ListField[str] = ()
     state: str | None = None
+    tls: TlsConfig | None = None
 
 
 def read_config(path: str) -> tuple[HostConfig, Source]:
@@ -32,13 +42,23 @@ def read_config(path: str) -> tuple[HostConfig, Source]:
         config = HostConfig.model_validate(data)
     except ValidationError as error:
         raise ProblemsError(validation_problems(error, source, ())) from None
-    known = known_keys(HostConfig)
-    problems = []
-    for key in config.model_extra or ():
-        hint = did_you_mean(key, known) or f" (known: {join_words(known, 'and')})"
-        problems.append(source.problem((key,), f"unknown key '{key}'{hint}", code="unknown-key", key=True))
+    problems = [
+        problem
+        for section, loc in ((config, ()), *([(config.tls, ("tls",))] if config.tls else []))
+        for problem in _unknown_keys(section, loc, source)
+    ]
     if problems:
         raise ProblemsError(problems)
     folder = Path(path).parent
     files = tuple(str(folder / file) for file in config.plugin_files)
-    return config.model_copy(update={"plugin_files": files}), source
+    tls = config.tls and config.tls.model_copy(
+        update={key: str(folder / file) for key, file in config.tls if file is not None}
+    )
+    return config.model_copy(update={"plugin_files": files, "tls": tls}), source
+
+
+def _unknown_keys(section: Model, loc: Loc, source: Source) -> Iterator[Problem]:
+    known = known_keys(type(section))
+    for key in section.model_extra or ():
+        hint = did_you_mean(key, known) or f" (known: {join_words(known, 'and')})"
+        yield source.problem((*loc, key), f"unknown key '{key}'{hint}", code="unknown-key", key=True)

@@ -12,6 +12,7 @@ from adapter_host.cli import UsageError
 from adapter_host.document.messages import did_you_mean
 from adapter_host.plugin.manager import DISABLE, Plugins
 from adapter_host.plugin.plugin_settings import SettingValues
+from adapter_host.settings import TlsFiles
 
 from .host_config import HostConfig, read_config
 
@@ -68,6 +69,23 @@ def build_plugins(options: argparse.Namespace) -> Plugins:
 def configured_state(options: argparse.Namespace) -> str:
     """Return the URL of the state store in the configuration file; that of the store in memory without one."""
     return _config(options).state or "memory:"
+
+
+def configured_tls(options: argparse.Namespace) -> TlsFiles | None:
+    """Return the files of TLS: those of options take precedence; raise `UsageError` for one without the others."""
+    configured = _config(options).tls
+    certificate, key, client_ca = options.tls_cert, options.tls_key, options.tls_client_ca
+    if (certificate is None) != (key is None):
+        raise UsageError("--tls-cert and --tls-key are used together; set both")
+    if configured is not None:
+        if certificate is None:
+            certificate, key = configured.certificate, configured.key
+        client_ca = client_ca or configured.client_ca
+    if certificate is None:
+        if client_ca is not None:
+            raise UsageError("--tls-client-ca needs a certificate of the server; set --tls-cert and --tls-key")
+        return None
+    return TlsFiles(certificate, key, client_ca, options.watch_interval)
 
 
 def _config(options: argparse.Namespace) -> HostConfig:

@@ -57,6 +57,17 @@ def public_url_pair(text: str) -> tuple[str, str]:
     return namespace, url
 
 
+def path_pair(text: str) -> tuple[str, str]:
+    """Parse `PATH` or `NAMESPACE=PATH`; the namespace of a path of all exposers is empty."""
+    if "=" in text and not text.startswith(("/", ".")):
+        namespace, path = pair(text, "[NAMESPACE=]PATH")
+    else:
+        namespace, path = "", text
+    if not path:
+        raise argparse.ArgumentTypeError(f"'{text}' has no path; write [NAMESPACE=]PATH")
+    return namespace, path
+
+
 def add_port_options(group: argparse._ActionsContainer) -> None:
     """Add the options of addresses and ports of exposers."""
     group.add_argument(
@@ -76,6 +87,7 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
     for option, pairs, known in (
         ("--port", getattr(options, "port", ()), exposers),
         ("--public-url", getattr(options, "public_url", ()), exposers | {""}),
+        ("--uds", getattr(options, "uds", ()), exposers | {""}),
         ("--base-uri", options.base_uri, consumers),
         ("--openapi", options.openapi, consumers),
         ("--overlay", options.overlay, consumers | {""}),
@@ -87,6 +99,9 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
     on_paths = {config.namespace for config in configs if getattr(config, "unix_socket", None) is not None}
     for namespace in (name for name, _ in getattr(options, "port", ()) if name in on_paths):
         raise UsageError(f"--port: '{namespace}' listens on a Unix socket; set 'port' in its document instead")
+    on_both = dict(getattr(options, "port", ())).keys() & dict(getattr(options, "uds", ())).keys()
+    for namespace in sorted(on_both):
+        raise UsageError(f"--port and --uds: '{namespace}' cannot listen on both; remove one")
 
 
 def network(text: str) -> str:

@@ -11,7 +11,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from shlex import quote
@@ -20,7 +21,7 @@ from typing import Any
 from adapter_host.cli import GC_WHILE_SERVING, UsageError, print_error, print_problems
 from adapter_host.cli.clients.formats import CLIENTS
 from adapter_host.cli.clients.servers import client_entries, http_servers, stdio_server
-from adapter_host.cli.options.plugins import build_plugins, configured_state
+from adapter_host.cli.options.plugins import build_plugins, configured_state, configured_tls
 from adapter_host.cli.options.shared import build_settings, check_namespaces
 from adapter_host.cli.output.escapes import escape
 from adapter_host.cli.output.events import Event, announce, problem_event
@@ -33,10 +34,11 @@ from adapter_host.plugin.exposer import Exposer
 from adapter_host.server.addresses import process_clashes
 from adapter_host.server.shared_ports import SharedPorts
 
+from .inherited import assign_sockets, take_sockets
 from .options import add_options as add_options
 from .ready_file import ReadyFile, startup_events, startup_message
 from .reloading import HeldHangUp, ProcessReloader, ReloadTriggers
-from .supervisor import Supervisor, WorkerProcess, WorkerSpec
+from .supervisor import Supervisor, WorkerProcess, WorkerSpec, check_workers
 from .worker import run_worker
 
 _log = logging.getLogger("adapter_host")
@@ -74,7 +76,8 @@ def _log_failure(error: Exception) -> int:
 
 
 def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: HeldHangUp) -> int:
-    host = _build_host(paths, options, log)
+    sockets = take_sockets(os.environ)
+    host = _build_host(paths, options, sockets, log)
     if not host.status():
         raise StartError(f"no exposer in {', '.join(paths)}; add one under 'exposes'")
     if clashes := process_clashes(host.plans, host.settings):
@@ -89,10 +92,10 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
         announce(escape(message), [Event(message, members={"file": file})])
     ready = ReadyFile(options.ready_file)
     if options.workers > 1:
-        _check_workers(stdio_exposer)
+        check_workers(stdio_exposer)
         host.require_secrets()
         with contextlib.closing(SharedPorts(options.workers)) as ports:
-            return _supervise(host, paths, options, ready, log, hang_up, ports)
+            return _supervise(host, sockets, paths, options, ready, log, hang_up, ports)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         triggers = ReloadTriggers(host, lambda: _watched_files(host, paths, options), options.watch_interval, hang_up)
         reloader = ProcessReloader(options.env_file, ready)
@@ -110,18 +113,26 @@ def _print_config(paths: Sequence[str], options: argparse.Namespace) -> int:
     return 0
 
 
-def _build_host(paths: Sequence[str], options: argparse.Namespace, log: Log | None = None) -> Host:
+def _build_host(
+    paths: Sequence[str],
+    options: argparse.Namespace,
+    sockets: Mapping[str, socket.socket] | None = None,
+    log: Log | None = None,
+) -> Host:
     logs_calls = options.access_log and options.log_level in ("debug", "info")
-    return Host(
+    host = Host(
         *paths,
         plugins=build_plugins(options),
         settings=build_settings(
             options,
             ports=dict(options.port),
+            unix_sockets=dict(options.uds),
+            sockets=sockets or {},
             public_urls=dict(options.public_url),
             address=options.address,
             state=options.state or configured_state(options),
             state_prefix=options.state_prefix,
+            tls=configured_tls(options),
             skip_invalid=options.skip_invalid,
             drain_timeout=options.drain_timeout,
             drain_delay=options.drain_delay,
@@ -142,18 +153,15 @@ def _build_host(paths: Sequence[str], options: argparse.Namespace, log: Log | No
             access_log=log.write_access if log is not None and logs_calls else None,
         ),
     )
-
-
-def _check_workers(stdio_exposer: Exposer[Any] | None) -> None:
-    """Raise `StartError` if several processes cannot serve."""
-    if stdio_exposer is not None:
-        raise StartError("--workers cannot be used with standard input and output; leave it out")
-    if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
-        raise StartError("--workers is not supported on this system; it needs fork and SO_REUSEPORT")
+    if sockets:
+        namespaces = {status.namespace for status in host.status()}
+        host.settings = replace(host.settings, sockets=assign_sockets(sockets, namespaces))
+    return host
 
 
 def _supervise(
     host: Host,
+    sockets: Mapping[str, socket.socket],
     paths: Sequence[str],
     options: argparse.Namespace,
     ready: ReadyFile,
@@ -165,7 +173,7 @@ def _supervise(
         _log.info("exposer '%s' has a port for each worker: %s", namespace, ", ".join(map(str, ports_of_workers)))
 
     def build() -> Host:
-        host = _build_host(paths, options, log)
+        host = _build_host(paths, options, sockets, log)
         host.require_secrets()
         host.reserve_ports(ports)
         return host

@@ -13,6 +13,7 @@ from adapter_host.cli.options.shared import (
     add_skip_option,
     add_upstream_options,
     network,
+    path_pair,
     public_url_pair,
     seconds,
 )
@@ -35,6 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_openapi_options(parser)
     add_upstream_options(parser)
     _add_network_options(parser.add_argument_group("network"))
+    _add_tls_options(parser.add_argument_group("TLS"))
     _add_connection_options(parser.add_argument_group("connections of clients"))
     _add_life_cycle_options(parser.add_argument_group("reload and shutdown"))
     _add_output_options(parser.add_argument_group("output"))
@@ -43,6 +45,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_network_options(group: argparse._ArgumentGroup) -> None:
     add_port_options(group)
+    group.add_argument(
+        "--uds", action="append", default=[], type=path_pair, metavar="[NAMESPACE=]PATH",
+        help="Unix socket in place of the port of an exposer, or of all HTTP exposers but control ports (repeatable)",
+    )  # fmt: skip
     group.add_argument(
         "--allowed-host", action="append", default=[], metavar="NAME", help="accept this Host header (repeatable)"
     )
@@ -72,6 +78,10 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--stdio", action="store_true", help="serve one client over standard input and output, without ports"
     )
+    _add_call_options(group)
+
+
+def _add_call_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--call-limit",
         type=_positive,
@@ -91,6 +101,17 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         "--conversion-timeout", type=_more_than_zero, default=10.0, metavar="SECONDS",
         help="timeout for converting one response (default: 10)",
     )  # fmt: skip
+
+
+def _add_tls_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tls-cert", metavar="FILE",
+        help="serve TLS on all ports with this PEM certificate and its chain, read again when it changes",
+    )  # fmt: skip
+    group.add_argument("--tls-key", metavar="FILE", help="PEM key of the certificate")
+    group.add_argument(
+        "--tls-client-ca", metavar="FILE", help="require a certificate of clients, from one of these PEM authorities"
+    )
 
 
 def _add_connection_options(group: argparse._ArgumentGroup) -> None:

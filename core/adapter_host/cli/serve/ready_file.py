@@ -89,7 +89,9 @@ def startup_message(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
     """Return the table of exposers, and an example for each type."""
     usage_by_type = {}
     for status in statuses:
-        if status.type not in usage_by_type and status.url and (usage := safe_usage(status.exposer, status.url)):
+        if status.type in usage_by_type or not status.url or status.url.startswith("http://unix:"):
+            continue  # the commands are for clients that use a URL
+        if usage := safe_usage(status.exposer, status.url):
             usage_by_type[status.type] = usage
     paragraphs = [status_table(statuses), *usage_by_type.values()]
     if mock and any(status.authentication != "none" for status in statuses):

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from adapter_host.cli.options.shared import read_environment
+from adapter_host.file_watcher import snapshot, wait_for_change
 from adapter_host.host.host import Host
 from adapter_host.host.reloads import Reloader, log_failed_reload
 from adapter_host.host.status import ExposerStatus
 from adapter_host.settings import Settings
 
-from .file_watcher import snapshot, wait_for_change
 from .ready_file import ReadyFile, announce_reload
 
 _log = logging.getLogger("adapter_host")

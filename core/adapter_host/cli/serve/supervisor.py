@@ -25,10 +25,10 @@ from adapter_host.cli import print_error
 from adapter_host.cli.output.events import announce
 from adapter_host.cli.output.logging import Log
 from adapter_host.errors import AdapterHostError, StartError
+from adapter_host.file_watcher import snapshot
 from adapter_host.host.host import Host
 from adapter_host.host.reloads import log_failed_reload
 
-from .file_watcher import snapshot
 from .ready_file import ReadyFile, announce_reload, startup_events, startup_message
 from .reloading import HeldHangUp
 from .worker import READY, RELOAD
@@ -283,6 +283,14 @@ class Supervisor:
                     os.kill(worker.pid, signal.SIGKILL)
                 os.waitpid(worker.pid, 0)
                 worker.pid = 0
+
+
+def check_workers(stdio_exposer: object) -> None:
+    """Raise `StartError` if several processes cannot serve."""
+    if stdio_exposer is not None:
+        raise StartError("--workers cannot be used with standard input and output; leave it out")
+    if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
+        raise StartError("--workers is not supported on this system; it needs fork and SO_REUSEPORT")
 
 
 def _describe_exit(status: int) -> str:

@@ -15,6 +15,9 @@ from .progress import check_interval
 FIRST_REQUEST_TIMEOUT: Final = 0.5
 """Seconds that a drain waits for the first requests of open connections."""
 
+FOREVER: Final = 1e9
+"""Seconds of a time limit that is never reached."""
+
 
 class Connection(Protocol):
     """What the limits need of a connection."""

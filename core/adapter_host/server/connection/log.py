@@ -23,6 +23,9 @@ class Kind:
 
 
 HEADER_TIMEOUT: Final = Kind("closed, no complete request head within the time limit", "--header-timeout", logging.INFO)
+HANDSHAKE_TIMEOUT: Final = Kind(
+    "closed, no complete TLS handshake within the time limit", "--header-timeout", logging.INFO
+)
 REQUEST_TIMEOUT: Final = Kind("closed, no request within the time limit", "--header-timeout", logging.INFO)
 IDLE_TIMEOUT: Final = Kind("closed, idle for the time limit", "--keep-alive-timeout", logging.INFO)
 BODY_TIMEOUT: Final = Kind("closed, the request body was too slow", "--body-timeout and --minimum-rate")
@@ -44,7 +47,7 @@ class ConnectionLog:
     """Counts events, and logs the count of each kind at most every `INTERVAL` seconds."""
 
     def __init__(self, location: str) -> None:
-        self._location = location
+        self.location = location
         self._kinds: dict[Kind, _Unreported] = {}
 
     def report(self, kind: Kind, address: str) -> None:
@@ -68,6 +71,6 @@ class ConnectionLog:
         _log.log(
             kind.level,
             "%s: %d %s %s (last from %s); the limit is set by %s",
-            self._location, unreported.count, noun, kind.what, unreported.address, kind.option,
+            self.location, unreported.count, noun, kind.what, unreported.address, kind.option,
         )  # fmt: skip
         unreported.count, unreported.next_line = 0, time.monotonic() + INTERVAL

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Final, cast
+from typing import cast
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 
 from adapter_host.server.problem_json import problem_response
 
-from .close_server import pause_server
 from .connections import Connections
 from .log import BODY_TIMEOUT, HEADER_TIMEOUT, SEND_TIMEOUT
 from .progress import Progress, is_send_stalled
 from .protocol_errors import HostProtocol, HostServer, RequestEnd
 from .requests import HostRequest
 from .responses import is_plain, send_plain
-
-FOREVER: Final = 1e9
-"""Seconds of a time limit that is never reached."""
 
 
 class ConnectionProtocol(HostProtocol):
@@ -140,7 +133,8 @@ class ConnectionProtocol(HostProtocol):
     def evict(self) -> None:
         """Close the connection while it is idle, without waiting until the client has read earlier responses."""
         assert self._tcp is not None
-        if self._tcp.get_write_buffer_size():
+        # With TLS, a client could delay the end by not responding to the close_notify.
+        if self._tcp.get_write_buffer_size() or self._tcp.get_extra_info("sslcontext") is not None:
             self._tcp.abort()
         else:
             self.force_close()
@@ -230,58 +224,6 @@ class RecordedConnectionProtocol(ConnectionProtocol):
         if isinstance(self._current_request, HostRequest) and self._current_request.record is not None:
             self._current_request.record.status = status
         super()._end(status, detail)
-
-
-class ConnectionSite(web.BaseSite):
-    """Accepts the connections of a runner on an open socket."""
-
-    __slots__ = ("_build_protocol", "_connections", "_socket")
-
-    def __init__(self, runner: web.AppRunner, listening: socket.socket, connections: Connections) -> None:
-        super().__init__(runner, backlog=connections.backlog)
-        self._socket = listening
-        self._connections = connections
-
-    @property
-    def name(self) -> str:
-        """The address of the socket."""
-        return str(self._socket.getsockname())
-
-    async def start(self) -> None:
-        """Accept connections."""
-        await super().start()
-        loop = asyncio.get_running_loop()
-        server = cast(HostServer, self._runner.server)
-
-        self._build_protocol: Callable[[], ConnectionProtocol] = partial(
-            ConnectionProtocol, self._connections, server, loop
-        )
-        if server.request_log is not None:
-            self._build_protocol = partial(
-                RecordedConnectionProtocol, self._connections, server, loop, server.request_log
-            )
-        self._server = await loop.create_server(self._build_protocol, sock=self._socket, backlog=self._backlog)
-
-    async def stop(self) -> None:
-        """Accept no new connections, but serve those that the kernel has accepted: closing the socket resets them."""
-        accepted: list[socket.socket] = []
-        if self._server is not None:
-            await pause_server(self._server)
-            accepted = list(_pending_connections(self._socket, self._backlog))
-        await super().stop()
-        loop = asyncio.get_running_loop()
-        for connection in accepted:
-            await loop.connect_accepted_socket(self._build_protocol, connection)
-
-
-def _pending_connections(listening: socket.socket, limit: int) -> Iterator[socket.socket]:
-    for _ in range(limit):
-        try:
-            connection, _ = listening.accept()
-        except OSError:
-            return
-        connection.setblocking(False)
-        yield connection
 
 
 def _too_slow(required: float, timeout: float) -> str:

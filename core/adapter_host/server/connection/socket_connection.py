@@ -114,7 +114,8 @@ class SocketConnection(asyncio.BaseProtocol):
     def evict(self) -> None:
         """Close the connection while it is idle, without waiting until the client has read earlier responses."""
         assert self.transport is not None
-        if self.transport.get_write_buffer_size():
+        # With TLS, a client could delay the end by not responding to the close_notify.
+        if self.transport.get_write_buffer_size() or self.transport.get_extra_info("sslcontext") is not None:
             self.transport.abort()
         else:
             self.transport.close()

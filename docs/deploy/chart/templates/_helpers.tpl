@@ -23,12 +23,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- .Values.serviceAccount.name | default (include "adapter-host.name" .) }}
 {{- end }}
 
+{{- /* The scheme of probes, after the other keys. */ -}}
+{{- define "adapter-host.scheme" -}}
+{{- if .Values.tls.secret }}, scheme: HTTPS{{ end }}
+{{- end }}
+
 {{- /* Fails unless exactly one source of capabilities is set. */ -}}
 {{- define "adapter-host.check" -}}
 {{- $sources := 0 }}
 {{- if .Values.capabilities.files }}{{ $sources = add1 $sources }}{{ end }}
 {{- if .Values.capabilities.configMap }}{{ $sources = add1 $sources }}{{ end }}
 {{- if .Values.capabilities.claim }}{{ $sources = add1 $sources }}{{ end }}
+{{- if and .Values.tls.clients (not .Values.tls.secret) }}{{ fail "tls.clients needs tls.secret" }}{{ end }}
 {{- if ne (int $sources) 1 }}{{ fail "set exactly one of capabilities.files, capabilities.configMap and capabilities.claim" }}{{ end }}
 {{- end }}
 

@@ -21,7 +21,11 @@ def compile_authentication(authentication: Authentication | None, context: Build
         "digest": compile_digest,
         "oauth2": _oauth2,
     }
-    return compilers[authentication.type](authentication, context)
+    if (compiler := compilers.get(authentication.type)) is None:
+        message = f"type '{authentication.type}' is not supported towards an API; use one of {', '.join(compilers)}"
+        context.problem(message, authentication, "type", code="unsupported")
+        return None
+    return compiler(authentication, context)
 
 
 def describe_authentication(authentication: Authentication, credential: Credential) -> str:

@@ -293,5 +293,7 @@ def _security_scheme(authentication: Authentication) -> Data:
             scopes = f" with scopes {', '.join(authentication.scopes)}" if authentication.scopes else ""
             description = f"Token issued by {authentication.authorization_server_uri}{scopes}."
             return {"type": "http", "scheme": "bearer", "description": description}
+        case "mutualtls":
+            return {"type": "mutualTLS"}
         case scheme:
             return {"type": "http", "scheme": scheme}

@@ -1,0 +1,1 @@
+"""TLS on the ports of exposers: certificates and their files. Imports no connection."""
