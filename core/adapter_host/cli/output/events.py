@@ -1,4 +1,4 @@
-"""The output of the command on standard error besides its log: as text, or as lines of a JSON log."""
+"""Text of the command on standard error, which is no part of the log: with a JSON log, it becomes lines of JSON."""
 
 from __future__ import annotations
 
