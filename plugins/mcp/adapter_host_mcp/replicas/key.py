@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from adapter_host import Sealer, StateStore, StoreUnavailableError
+from adapter_host import StateStore, StoreUnavailableError
 
 _NAME: Final = "key"
 _log = logging.getLogger("adapter_host.mcp")
@@ -14,15 +14,14 @@ _log = logging.getLogger("adapter_host.mcp")
 class SharedKey:
     """A key that the first replica stores for all; `value` is that of this process until then.
 
-    A key that is `declared` in the environment is not stored. With a `sealer` it is sealed in the store.
+    A key that is `declared` in the environment is not stored.
     """
 
-    def __init__(self, store: StateStore, sealer: Sealer | None, value: bytes, *, declared: bool) -> None:
+    def __init__(self, store: StateStore, value: bytes, *, declared: bool) -> None:
         self.value = value
         self.confirmed = declared
         self._declared = declared
         self._store = store
-        self._sealer = sealer
 
     async def load(self) -> bytes:
         """Return the key; while the store is unavailable, that of this process."""
@@ -43,21 +42,9 @@ class SharedKey:
         """
         if self._declared:
             return
-        own = self.value if self._sealer is None else self._sealer.seal(self.value, _NAME)
-        if not await self._store.compare_and_set(_NAME, None, own):
-            self.value = self._open(await self._store.get(_NAME))
+        if not await self._store.compare_and_set(_NAME, None, self.value):
+            stored = await self._store.get(_NAME)
+            if stored is None:
+                raise StoreUnavailableError("the signing key has just been deleted; try again later")
+            self.value = stored
         self.confirmed = True
-
-    def _open(self, stored: bytes | None) -> bytes:
-        if stored is None:
-            raise StoreUnavailableError("the signing key has just been deleted; try again later")
-        if self._sealer is None:
-            return stored
-        value = self._sealer.unseal(stored, _NAME)
-        if value is None:
-            _log.warning(
-                "the signing key of MCP sessions in the state store is not sealed with ADAPTER_HOST_STATE_KEY of this "
-                "replica: it does not share sessions; set the same key in all replicas"
-            )
-            return self.value
-        return value

@@ -95,9 +95,8 @@ def link_replicas(context: BuildContext, key: bytes, lists: Any, *, declared: bo
     `key` signs session ids; a `declared` one is the same in all replicas. `lists` are those of the exposer, as JSON.
     """
     store = context.state.namespaced(_NAMESPACE)
-    sealer = context.sealer("mcp sessions")
     bus = context.shared_state(
-        f"{_NAMESPACE}.replicas", lambda: ReplicaBus(store, SharedKey(store, sealer, key, declared=declared))
+        f"{_NAMESPACE}.replicas", lambda: ReplicaBus(store, SharedKey(store, key, declared=declared))
     )
     scope = _digest([context.site.capability, context.namespace])
     return ReplicaLink(store, bus, scope, _digest(lists))
