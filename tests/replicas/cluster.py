@@ -23,6 +23,7 @@ from tests.support.redis_server import RedisServer
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 QUOTA = 300
+KEYS = {"ADAPTER_HOST_STATE_KEY": "k" * 44}
 
 _DOCUMENT = """\
 naftiko: 1.0.0-alpha2
@@ -214,7 +215,8 @@ class Cluster:
         with (self._folder / f"replica{number}.log").open("ab") as log:
             self._processes[number] = process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "adapter_host", "serve", "capability.yaml", "--ready-file", ready.name, *ports,
-                f"--state=redis://127.0.0.1:{self.link.port}", stdout=log, stderr=log, cwd=self._folder, env=os.environ,
+                f"--state=redis://127.0.0.1:{self.link.port}", stdout=log, stderr=log, cwd=self._folder,
+                env={**os.environ, **KEYS},
             )  # fmt: skip
         await _until_file(ready, process)
 

@@ -11,6 +11,8 @@ from tests.support.redis_server import BINARY
 from . import chaos
 from .cluster import NGINX
 
+pytestmark = [pytest.mark.early, pytest.mark.timeout(180)]
+
 
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian: apt-get install nginx-light)")
 @pytest.mark.skipif(BINARY is None, reason="redis-server is not installed (Debian: apt-get install redis-server)")

@@ -15,10 +15,12 @@ import mcp_types as types
 import pytest
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from redis.asyncio import Redis
 
 import adapter_host_redis
 from adapter_host import Plugins, RegisterExposer, hookimpl
 from adapter_host.testing import FakePlugin, Running, running
+from adapter_host_mcp import exposer
 from adapter_host_mcp.exposer import McpExposer
 from adapter_host_mcp.replicas import bus, records
 from tests.support.redis_server import RedisServer
@@ -26,6 +28,7 @@ from tests.support.redis_server import RedisServer
 Message = dict[str, Any]
 Start = Callable[..., Awaitable["Replica"]]
 
+KEYS = {"ADAPTER_HOST_STATE_KEY": "k" * 44}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 CONSENT = types.InputRequiredResult(
     input_requests={
@@ -182,7 +185,7 @@ async def start(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(aiohttp.ClientSession())
 
-        async def start(server: RedisServer, **environment: str) -> Replica:
+        async def start(server: RedisServer, environment: Mapping[str, str] = KEYS) -> Replica:
             plugins = Plugins({"mcp": HandlerPlugin(), "fake": FakePlugin(), "redis": adapter_host_redis})
             options = {"state": server.url, "state_prefix": prefix, "environment": environment}
             served = await stack.enter_async_context(running(document(), plugins=plugins, **options))
@@ -380,41 +383,65 @@ async def test_without_the_store_only_other_replicas_are_missed(start: Start, re
     await until(known)
 
 
-async def test_replicas_that_start_without_the_store_share_sessions_later(start: Start, redis: RedisServer) -> None:
+async def test_replicas_that_start_without_the_store_use_it_later(start: Start, redis: RedisServer) -> None:
     redis.stop()
     first, second = await start(redis), await start(redis)
-    sessions = [await first.initialize(), await second.initialize()]
-    assert (await first.send(tool_call("list"), sessions[0]))[0] == 200
+    session = await first.initialize()
+    assert (await second.send(tool_call("list"), session))[0] == 200
     redis.start()
 
-    async def shared() -> bool:
-        session = await first.initialize()
-        return (await second.end(session))[0] == 204 and (await first.send(tool_call("list"), session))[0] == 404
+    async def ended() -> bool:
+        return (await second.end(session))[0] == 204
 
-    await until(shared)
-    for replica, session in zip((first, second), sessions, strict=True):
-        assert await replica.end(session) == (204, None)
-        assert (await replica.send(tool_call("list"), session))[0] == 404
+    async def known() -> bool:
+        return (await first.send(tool_call("list"), session))[0] == 404
+
+    await until(ended)
+    await until(known)
 
 
-async def test_store_that_lost_its_data_gets_the_key_again(start: Start, redis: RedisServer) -> None:
-    first = await start(redis)
+async def test_events_are_sealed_in_the_store(replicas: tuple[Replica, ...], shared_redis: RedisServer) -> None:
+    first, second, _ = replicas
     session = await first.initialize()
-    redis.stop()
-    redis.start()
+    async with first.stream("POST", session, tool_call("wait")) as response:
+        token = (await response.text()).splitlines()[0].removeprefix("id: ")
+    first.exposer.proceed.set()
 
-    async def usable() -> bool:
-        return (await first.send(message("logging/setLevel", level="error"), await first.initialize()))[0] == 200
+    async def written() -> bool:
+        return first.exposer.active_count == 0
 
-    await until(usable)
-    second = await start(redis)
+    await until(written)
+    async with Redis(port=shared_redis.port) as client:
+        events = [key async for key in client.scan_iter(f"*:stream:*:{token}:0")]
+        stored = await client.get(events[0])
+        assert isinstance(stored, bytes)
+        assert b"xxx" not in stored
+        await client.set(events[0], b".forged")
+    async with second.stream("GET", {**session, "Last-Event-ID": token}) as response:
+        assert await read_message(response) is None
+
+
+@pytest.mark.parametrize("key", ["ADAPTER_HOST_STATE_KEY", "ADAPTER_HOST_MCP_KEY"])
+async def test_either_key_makes_sessions_those_of_all_replicas(
+    start: Start, shared_redis: RedisServer, key: str
+) -> None:
+    first, second = [await start(shared_redis, {key: "k" * 44}) for _ in range(2)]
+    session = await first.initialize()
     assert (await second.end(session))[0] == 204
     assert (await first.send(tool_call("list"), session))[0] == 404
+    assert first.served.host.warnings == ()
 
 
-async def test_declared_key_is_not_stored(start: Start, shared_redis: RedisServer) -> None:
-    first, second = [await start(shared_redis, ADAPTER_HOST_MCP_KEY="k" * 32) for _ in range(2)]
+async def test_without_a_key_each_replica_has_its_own_sessions(
+    start: Start, shared_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await start(shared_redis, {})
+    # Another process has another random key.
+    monkeypatch.setattr(exposer, "_random_key", lambda: b"another process" * 3)
+    second = await start(shared_redis, {})
     session = await first.initialize()
+    assert (await second.send(tool_call("list"), session))[0] == 200
     assert (await second.end(session))[0] == 204
-    assert (await first.send(tool_call("list"), session))[0] == 404
-    assert await first.served.host.state.get("mcp:key") is None
+    assert (await first.send(tool_call("list"), session))[0] == 200
+    (warning,) = first.served.host.warnings
+    assert (warning.code, "ADAPTER_HOST_STATE_KEY" in str(warning)) == ("own-sessions", True)

@@ -35,6 +35,9 @@ KEY_VARIABLE: Final = "ADAPTER_HOST_MCP_KEY"
 
 _MIN_KEY_LENGTH: Final = 32
 
+_KEY_PURPOSE: Final = "mcp sessions"
+"""The purpose of the key that is derived from that of the deployment."""
+
 _HEADERS: Final = {
     "bearer": {"Authorization": "Bearer <token>"},
     "basic": {"Authorization": "Basic <base64 of user:password>"},
@@ -64,7 +67,17 @@ class McpExposer(HttpExposer[McpConfig]):
         if key and len(key) < _MIN_KEY_LENGTH:
             message = f"the secret {KEY_VARIABLE} is too short; use {_MIN_KEY_LENGTH} characters or more"
             self.context.problem(message, self.config, code="weak-secret")
-        return key or _random_key()
+        if key or self.stdio or not self.context.state.is_shared:
+            return key or _random_key()
+        sealer = self.context.sealer(_KEY_PURPOSE)
+        if sealer is None:
+            message = (
+                "each replica has MCP sessions of its own: without a key, others do not know when one ends, nor cancel "
+                "its calls; set ADAPTER_HOST_STATE_KEY to the same key for all replicas"
+            )
+            self.context.warn(message, self.config, code="own-sessions")
+            return _random_key()
+        return sealer.sign(b"session key")
 
     def _check_cache_scope(self) -> None:
         if self.config.cache_scope == "public" and self.config.authentication is not None:
@@ -108,8 +121,7 @@ class McpExposer(HttpExposer[McpConfig]):
         prompts = [prompt for prompt in self.prompts.values() if prompt.location]
         locations += [(f"prompt '{prompt.name}'", prompt.location) for prompt in prompts if prompt.location]
         await warn_missing_locations(locations)
-        store = self.context.settings.state.partition(":")[0].lower()
-        if not self.stdio and store != "memory":
+        if not self.stdio and self.context.state.is_shared:
             await self._join_replicas()
 
     async def _join_replicas(self) -> None:
@@ -119,9 +131,8 @@ class McpExposer(HttpExposer[McpConfig]):
         tools = [tool.definition(allow_any_json=True) for tool in self.tools.values()]
         resources = [[resource.uri.text, resource.definition] for resource in self.resources]
         prompts = [prompt.definition for prompt in self.prompts.values()]
-        declared = bool(self.context.settings.environment.get(KEY_VARIABLE))
-        self._replicas = link_replicas(self.context, self._key, [tools, resources, prompts], declared=declared)
-        self._key = await self._replicas.join()
+        self._replicas = link_replicas(self.context, [tools, resources, prompts])
+        await self._replicas.join()
 
     def build_app(self) -> web.Application:
         """Build the endpoint; the SDK is imported now if it is certainly needed, else on first use."""

@@ -32,8 +32,8 @@ class ActiveResponses:
 
     def __init__(self, replicas: ReplicaLink | None = None) -> None:
         self._stored: StoredStreams | None = None
-        if replicas is not None:
-            self._stored = StoredStreams(replicas)
+        if replicas is not None and replicas.sealer is not None:
+            self._stored = StoredStreams(replicas, replicas.sealer)
         self._open: set[ResponseStream[RequestInfo]] = set()
         self._by_key: dict[tuple[str, str | int], ResponseStream[RequestInfo]] = {}
         self._heartbeats: set[asyncio.Task[None]] = set()

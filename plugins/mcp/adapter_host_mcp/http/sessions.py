@@ -27,10 +27,6 @@ MAX_REMEMBERED: Final = 10_000
 _CACHE_SIZE: Final = 1000
 
 
-_MAX_KEYS: Final = 3
-"""Maximum number of keys whose sessions are valid at a time."""
-
-
 _MAX_CAPABILITIES_SIZE: Final = 1000
 
 
@@ -68,17 +64,12 @@ class Sessions:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._keys = [_Keys(key)]
+        # The label names the layout of the content: ids of another layout are invalid.
+        self._signer = Signer(hmac.digest(key, b"mcp session with owner", _DIGEST))
+        self._owner_key = hmac.digest(key, b"mcp session owner", _DIGEST)
         self._cache: dict[tuple[str, str], Session | None] = {}
         self._ended: dict[str, None] = {}
         self._log_levels: dict[str, str] = {}
-
-    def use_key(self, key: bytes) -> None:
-        """Sign new sessions with another key; those of the former one stay valid."""
-        keys = _Keys(key)
-        if keys != self._keys[0]:
-            self._keys = [keys, *(each for each in self._keys if each != keys)][:_MAX_KEYS]
-            self._cache.clear()
 
     def create(self, version: str, capabilities: Mapping[str, Any], owner: str) -> str:
         """Return the signed id of a new session."""
@@ -90,9 +81,8 @@ class Sessions:
         )
         session_id = secrets.token_hex(8)
         # The wall clock, as ids are valid after a restart and in processes on other machines.
-        keys = self._keys[0]
-        members = [session_id, version, stored, time.time() + LIFETIME, keys.owner_tag(session_id, owner)]
-        return keys.signer.sign(orjson.dumps(members))
+        members = [session_id, version, stored, time.time() + LIFETIME, self._owner_tag(session_id, owner)]
+        return self._signer.sign(orjson.dumps(members))
 
     def find(self, signed_id: str, owner: str) -> Session | None:
         """Return the session of an id, or None for an invalid or expired id; raise `UnknownSessionError`."""
@@ -106,18 +96,20 @@ class Sessions:
 
     def _verify(self, key: tuple[str, str]) -> Session | None:
         signed_id, owner = key
-        session = None
-        for keys in self._keys:
-            try:
-                session_id, version, capabilities, expires, owner_tag = orjson.loads(keys.signer.verify(signed_id))
-            except SignatureError:
-                continue
-            if not hmac.compare_digest(owner_tag, keys.owner_tag(session_id, owner)):
+        try:
+            session_id, version, capabilities, expires, owner_tag = orjson.loads(self._signer.verify(signed_id))
+        except SignatureError:
+            session = None
+        else:
+            if not hmac.compare_digest(owner_tag, self._owner_tag(session_id, owner)):
                 raise UnknownSessionError
             session = Session(session_id, version, capabilities, expires)
-            break
         _remember(self._cache, key, session, _CACHE_SIZE)
         return session
+
+    def _owner_tag(self, session_id: str, owner: str) -> str:
+        # Keyed and different in each session, as clients and proxies can read it in the id.
+        return hmac.digest(self._owner_key, f"{session_id} {owner}".encode(), _DIGEST)[:_OWNER_TAG_SIZE].hex()
 
     def end(self, session: Session) -> None:
         """Mark a session as deleted: its further requests are rejected."""
@@ -131,25 +123,6 @@ class Sessions:
     def set_log_level(self, session: Session, log_level: str) -> None:
         """Store the log level of a client."""
         _remember(self._log_levels, session.id, log_level, MAX_REMEMBERED)
-
-
-class _Keys:
-    """The keys that are derived from a signing key."""
-
-    def __init__(self, key: bytes) -> None:
-        # The label names the layout of the content: ids of another layout are invalid.
-        self.signer = Signer(hmac.digest(key, b"mcp session with owner", _DIGEST))
-        self._key = key
-        self._owner_key = hmac.digest(key, b"mcp session owner", _DIGEST)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Keys) and hmac.compare_digest(self._key, other._key)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def owner_tag(self, session_id: str, owner: str) -> str:
-        # Keyed and different in each session, as clients and proxies can read it in the id.
-        return hmac.digest(self._owner_key, f"{session_id} {owner}".encode(), _DIGEST)[:_OWNER_TAG_SIZE].hex()
 
 
 def _standard_capabilities(capabilities: Mapping[str, Any]) -> dict[str, Any]:

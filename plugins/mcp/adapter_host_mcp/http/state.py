@@ -50,7 +50,7 @@ class ServerState:
         self.replicas = replicas
         self._address_of = address_reader(settings.trusted_proxies)
         if replicas is not None:
-            replicas.serve(self.publish_changes, self.sessions.use_key)
+            replicas.serve(self.publish_changes)
             replicas.on("cancel", self._receive_cancellation)
 
     def publish_changes(self) -> None:

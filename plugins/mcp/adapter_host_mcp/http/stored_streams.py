@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from adapter_host import StoreUnavailableError
+from adapter_host import Sealer, StoreUnavailableError
 
 from .sse import COMMENT, KEEP_ALIVE_INTERVAL, STREAM_LIFETIME, EventQueue
 
@@ -36,10 +36,11 @@ _log = logging.getLogger("adapter_host.mcp")
 
 
 class StoredStreams:
-    """Writes the events of detached streams to the store, and reads those of all replicas."""
+    """Writes the events of detached streams to the store, sealed, and reads those of all replicas."""
 
-    def __init__(self, replicas: ReplicaLink) -> None:
+    def __init__(self, replicas: ReplicaLink, sealer: Sealer) -> None:
         self._replicas = replicas
+        self._sealer = sealer
         self._store = replicas.store
         self._writers: set[asyncio.Task[None]] = set()
         self._readers: dict[str, asyncio.Event] = {}
@@ -99,11 +100,12 @@ class StoredStreams:
         self._notify(name)
 
     async def _keep(self, key: str, value: bytes) -> None:
-        """Set a value, as soon as the store is available."""
+        """Seal and set a value, as soon as the store is available."""
+        sealed = self._sealer.seal(value, key)
         deadline = asyncio.get_running_loop().time() + RESUME_TIMEOUT
         while True:
             try:
-                await self._store.set(key, value, RESUME_TIMEOUT)
+                await self._store.set(key, sealed, RESUME_TIMEOUT)
             except StoreUnavailableError:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
@@ -165,10 +167,12 @@ class StoredStreams:
         except StoreUnavailableError:
             await asyncio.sleep(_RETRY_AFTER)
             return None
-        if chunk is not None:
-            with suppress(StoreUnavailableError):
-                await self._store.delete(key)
-        return chunk
+        if chunk is None:
+            return None
+        with suppress(StoreUnavailableError):
+            await self._store.delete(key)
+        # Others can write to the store, too: a stream ends where it is not that of a replica.
+        return self._sealer.unseal(chunk, key) or _END
 
     async def _is_alive(self, name: str) -> bool:
         try:

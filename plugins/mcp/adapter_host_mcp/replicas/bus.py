@@ -12,8 +12,6 @@ import orjson
 
 from adapter_host import StateStore, StoreUnavailableError
 
-from .key import SharedKey
-
 RETRY_AFTER: Final = 1.0
 """Seconds between two attempts to subscribe."""
 
@@ -33,18 +31,14 @@ class Member(Protocol):
     async def receive(self, kind: str, content: Mapping[str, Any]) -> None:
         """Handle a message of another replica."""
 
-    async def recover(self, key: bytes) -> None:
-        """Read the state that lost messages were about; `key` is the current signing key."""
+    async def recover(self) -> None:
+        """Read the state that lost messages were about."""
 
 
 class ReplicaBus:
-    """Sends messages to the exposers of other replicas, and receives theirs; each arrives at most once.
+    """Sends messages to the exposers of other replicas, and receives theirs; each arrives at most once."""
 
-    `key` is the signing key of all replicas.
-    """
-
-    def __init__(self, store: StateStore, key: SharedKey) -> None:
-        self.key = key
+    def __init__(self, store: StateStore) -> None:
         self._store = store
         self._sender = secrets.token_hex(8)
         self._members: dict[Member, None] = {}
@@ -100,12 +94,12 @@ class ReplicaBus:
         task.add_done_callback(self._tasks.discard)
 
     async def _read(self) -> None:
-        lost = not self.key.confirmed
+        lost = False
         while True:
             try:
                 async with self._store.subscribe(_CHANNEL) as messages:
-                    if lost:
-                        await self._recover()
+                    for member in list(self._members) if lost else ():
+                        await member.recover()
                     self._tried.set()
                     async for message in messages:
                         await self._deliver(message)
@@ -118,11 +112,6 @@ class ReplicaBus:
             self._tried.set()
             lost = True
             await asyncio.sleep(RETRY_AFTER)
-
-    async def _recover(self) -> None:
-        await self.key.confirm()
-        for member in list(self._members):
-            await member.recover(self.key.value)
 
     async def _deliver(self, message: bytes) -> None:
         try:

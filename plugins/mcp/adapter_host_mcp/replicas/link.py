@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from adapter_host import BuildContext, StateStore, encode_json
+from adapter_host import BuildContext, Sealer, StateStore, encode_json
 
 from .bus import ReplicaBus
-from .key import SharedKey
 from .records import SessionRecords
 
 _NAMESPACE: Final = "mcp"
+
+_PURPOSE: Final = "mcp"
+"""The purpose of what is sealed in the store."""
 
 Receiver = Callable[[Mapping[str, Any]], Awaitable[None]]
 
@@ -21,24 +23,23 @@ class ReplicaLink:
     """Records of sessions, and messages, that an exposer shares with the same exposer of other replicas.
 
     `lists` is a digest of the lists of the exposer: only replicas with the same lists announce changes to each other.
+    `sealer` seals responses and events in the store; without it, they stay in this process.
     """
 
-    def __init__(self, store: StateStore, bus: ReplicaBus, scope: str, lists: str) -> None:
+    def __init__(self, store: StateStore, sealer: Sealer | None, bus: ReplicaBus, scope: str, lists: str) -> None:
         self.scope = scope
         self.lists = lists
         self.store = store
+        self.sealer = sealer
         self.records = SessionRecords(store)
         self._bus = bus
         self._receivers: dict[str, Receiver] = {"changed": self._receive_change}
         self._recoveries: list[Callable[[], Awaitable[None]]] = []
         self._on_change: Callable[[], None] | None = None
-        self._on_key: Callable[[bytes], None] | None = None
 
-    async def join(self) -> bytes:
-        """Subscribe to messages of other replicas; return the signing key of all replicas."""
-        key = await self._bus.key.load()
+    async def join(self) -> None:
+        """Subscribe to messages of other replicas."""
         await self._bus.join(self)
-        return key
 
     async def leave(self) -> None:
         """Receive no more messages."""
@@ -50,9 +51,9 @@ class ReplicaLink:
         if recover is not None:
             self._recoveries.append(recover)
 
-    def serve(self, on_change: Callable[[], None], on_key: Callable[[bytes], None]) -> None:
-        """Call `on_change` when the lists of another replica have changed, and `on_key` with another signing key."""
-        self._on_change, self._on_key = on_change, on_key
+    def serve(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change` when the lists of another replica have changed."""
+        self._on_change = on_change
 
     async def send(self, kind: str, **content: Any) -> None:
         """Send a message to the other replicas; raise `StoreUnavailableError`."""
@@ -74,10 +75,8 @@ class ReplicaLink:
         if receiver is not None:
             await receiver(content)
 
-    async def recover(self, key: bytes) -> None:
+    async def recover(self) -> None:
         """Read the state that lost messages were about."""
-        if self._on_key is not None:
-            self._on_key(key)
         for recover in self._recoveries:
             await recover()
         # The lists may have changed meanwhile.
@@ -89,17 +88,12 @@ class ReplicaLink:
             self._on_change()
 
 
-def link_replicas(context: BuildContext, key: bytes, lists: Any, *, declared: bool) -> ReplicaLink:
-    """Return the link of an exposer.
-
-    `key` signs session ids; a `declared` one is the same in all replicas. `lists` are those of the exposer, as JSON.
-    """
+def link_replicas(context: BuildContext, lists: Any) -> ReplicaLink:
+    """Return the link of an exposer; `lists` are those of the exposer, as JSON."""
     store = context.state.namespaced(_NAMESPACE)
-    bus = context.shared_state(
-        f"{_NAMESPACE}.replicas", lambda: ReplicaBus(store, SharedKey(store, key, declared=declared))
-    )
+    bus = context.shared_state(f"{_NAMESPACE}.replicas", lambda: ReplicaBus(store))
     scope = _digest([context.site.capability, context.namespace])
-    return ReplicaLink(store, bus, scope, _digest(lists))
+    return ReplicaLink(store, context.sealer(_PURPOSE), bus, scope, _digest(lists))
 
 
 def _digest(value: Any) -> str:

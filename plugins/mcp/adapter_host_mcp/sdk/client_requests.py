@@ -30,7 +30,9 @@ class ClientRequests:
     """Pending requests to clients; with `replicas`, a response may arrive at another replica."""
 
     def __init__(self, replicas: ReplicaLink | None = None) -> None:
-        self._responses = None if replicas is None else SharedResponses(replicas, self._settle)
+        self._responses: SharedResponses | None = None
+        if replicas is not None and replicas.sealer is not None:
+            self._responses = SharedResponses(replicas, replicas.sealer, self._settle)
         self._pending: dict[tuple[str, str | int], asyncio.Future[dict[str, Any]]] = {}
 
     def __len__(self) -> int:

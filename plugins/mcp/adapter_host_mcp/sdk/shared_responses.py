@@ -11,7 +11,7 @@ import orjson
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST, JSONRPCError, JSONRPCResponse
 
-from adapter_host import StoreUnavailableError
+from adapter_host import Sealer, StoreUnavailableError
 
 if TYPE_CHECKING:
     from adapter_host_mcp.replicas.link import ReplicaLink
@@ -29,13 +29,14 @@ _REQUEST_ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class SharedResponses:
-    """The pending requests of all replicas in the store, where any of them can put the response.
+    """The pending requests of all replicas in the store, where any of them can put the response, sealed.
 
     `settle` is called with a response that has arrived for this process.
     """
 
-    def __init__(self, replicas: ReplicaLink, settle: Settle) -> None:
+    def __init__(self, replicas: ReplicaLink, sealer: Sealer, settle: Settle) -> None:
         self._replicas = replicas
+        self._sealer = sealer
         self._store = replicas.store
         self._settle = settle
         self._expected: set[Key] = set()
@@ -60,12 +61,13 @@ class SharedResponses:
         if not isinstance(request_id, str) or not _REQUEST_ID.fullmatch(request_id):
             return False
         encoded = message.model_dump_json(by_alias=True).encode()
+        name = self._name(key)
         try:
-            delivered = await self._store.compare_and_set(self._name(key), _EXPECTED, encoded, _KEPT_FOR)
+            delivered = await self._store.compare_and_set(name, _EXPECTED, self._sealer.seal(encoded, name), _KEPT_FOR)
         except ValueError:
             raise MCPError(INVALID_REQUEST, "the response is too large; send at most 1 MiB") from None
         # A client that has got 503 after the response was stored may send it again.
-        delivered = delivered or await self._store.get(self._name(key)) == encoded
+        delivered = delivered or await self._stored(name) == encoded
         if delivered:
             await self._replicas.send("response", session=session, request=request_id)
         return delivered
@@ -80,12 +82,17 @@ class SharedResponses:
     async def _read(self, key: Key) -> None:
         if key not in self._expected:
             return
-        stored = await self._store.get(self._name(key))
-        if stored is None or stored == _EXPECTED:
+        stored = await self._stored(self._name(key))
+        if stored is None:
             return
         decoded = orjson.loads(stored)
         response_type = JSONRPCError if "error" in decoded else JSONRPCResponse
         self._settle(key, response_type.model_validate(decoded))
+
+    async def _stored(self, name: str) -> bytes | None:
+        """Return a response; None if there is none, or it is not sealed by a replica."""
+        stored = await self._store.get(name)
+        return None if stored is None else self._sealer.unseal(stored, name)
 
     def _name(self, key: Key) -> str:
         return f"request:{self._replicas.scope}:{key[0]}:{key[1]}"
