@@ -50,8 +50,9 @@ class Report:
             f"{results.failed(*_POSTS, during='kill')} failures in flight": (
                 results.failed(*_POSTS, during="kill") > IN_FLIGHT * self.rounds
             ),
-            f"{results.failed(*_POSTS, during='drain')} failures during rolling restarts": results.failed(
-                *_POSTS, during="drain"
+            # The kernel may accept a connection between the last accept and the close; it has not reached the API.
+            f"{results.failed(*_POSTS, during='drain')} failures during rolling restarts": (
+                results.failed(*_POSTS, during="drain") > self.size * self.rounds
             ),
             f"{not_found} sessions not found": not_found,
             f"{self.allowed_together} of {QUOTA} calls allowed with the store": not (
