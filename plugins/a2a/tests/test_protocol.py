@@ -9,9 +9,18 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 
-from adapter_host import ArgumentError, OperationError, RefusedError, Result, UpstreamStatusError, UpstreamTimeoutError
-from adapter_host.testing import running
-from adapter_host.testing.running import build_host
+from adapter_host import (
+    ArgumentError,
+    Host,
+    OperationError,
+    Plugins,
+    RefusedError,
+    Result,
+    Settings,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+)
+from adapter_host.testing import FakePlugin, running
 from adapter_host_a2a.card import build_card
 
 from .conftest import CARD_PATH, Document, Serve, call_part, new_message
@@ -317,7 +326,9 @@ async def test_security_in_the_card(serve: Serve, authentication: Any, scheme: A
 
 def test_certificates_of_clients_in_the_card(document: Document) -> None:
     made = document(READ, authentication={"type": "mutualTLS"})
-    host = build_host(made)
+    plugins = Plugins.installed()
+    plugins.register("fake", FakePlugin())
+    host = Host(made, plugins=plugins, settings=Settings(environment={}))
     card = build_card(host.status()[0].exposer.config, {}, host.plans[0].loaded)
     assert card["securitySchemes"] == {"caller": {"mtlsSecurityScheme": {"description": "A certificate of the client"}}}
 
