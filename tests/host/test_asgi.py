@@ -124,7 +124,7 @@ def host(*exposed: dict[str, Any], audit: Audit | None = None, **settings: Any) 
     plugins.register("fake", FakePlugin())
     plugins.register("odd", OddPlugin())
     if audit is not None:
-        plugins.register("audit", audit)
+        plugins.register("calls", audit)
     document = {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [API], "exposes": list(exposed or (REST,))}}
     return Host(document, plugins=plugins, settings=Settings(environment={}, **settings))
 

@@ -58,7 +58,7 @@ def secured(document: dict[str, Any]) -> dict[str, Any]:
 
 def installed(audit: Audit) -> Plugins:
     plugins = Plugins.installed()
-    plugins.register("audit", audit)
+    plugins.register("calls", audit)
     plugins.register("lines", LinesPlugin())
     plugins.register("fake", FakePlugin())
     return plugins

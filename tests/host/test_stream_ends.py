@@ -42,7 +42,7 @@ def audit() -> Audit:
 def plugins(audit: Audit) -> Plugins:
     plugins = Plugins.installed()
     plugins.register("fake", FakePlugin())
-    plugins.register("audit", audit)
+    plugins.register("calls", audit)
     return plugins
 
 

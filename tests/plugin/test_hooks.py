@@ -24,6 +24,7 @@ from adapter_host import (
     BindSource,
     BuildContext,
     Call,
+    CallContext,
     Capability,
     Command,
     ConsumedCall,
@@ -45,6 +46,7 @@ from adapter_host import (
     Principal,
     Problem,
     ProblemsError,
+    Refusal,
     RegisterBindSource,
     RegisterCommand,
     RegisterConsumer,
@@ -259,6 +261,41 @@ async def test_operation_wrapper() -> None:
         assert result.data == {}
         await served.host.call("front.get", {})
     assert log == ["wrap get by m", "in m", "out m", "in m", "out m"]
+
+
+async def test_call_wrapper() -> None:
+    log: list[str] = []
+    plugins = plain_plugins(
+        outer=module(call_wrapper=marking("outer", log)), inner=module(operation_wrapper=marking("inner", log))
+    )
+    inputs = [{"name": "n", "type": "integer"}]
+    async with running(document(plain({"call": "api.get", "inputParameters": inputs})), plugins=plugins) as served:
+        log.clear()
+        await served.host.call("front.get", {"n": 1})
+        assert log == ["in outer", "in inner", "out inner", "out outer"]
+        log.clear()
+        with pytest.raises(ArgumentError):
+            await served.host.call("front.get", {"n": "x"})
+    assert log[0] == "in outer"
+    assert "in inner" not in log
+
+
+async def test_access_refused() -> None:
+    refused: list[tuple[str | None, int]] = []
+
+    def access_refused(context: BuildContext) -> Callable[[CallContext, Refusal], None] | None:
+        if context.namespace != "front":
+            return None
+        return lambda call, refusal: refused.append((call.exposer, refusal.status))
+
+    plugins = plain_plugins(own=module(access_refused=access_refused))
+    token = {"type": "bearer", "token": "s3cr3t"}
+    fronts = (plain(authentication=token), plain(namespace="back", authentication=token))
+    async with running(document(*fronts), plugins=plugins) as served, aiohttp.ClientSession() as session:
+        for namespace in ("front", "back"):
+            async with session.post(f"{served.url(namespace)}/get") as response:
+                assert response.status == 401
+    assert refused == [("front", 401)]
 
 
 async def test_operation_wrapper_order() -> None:
@@ -807,7 +844,7 @@ def test_extension_keys() -> None:
         who: str
 
     plugins = Plugins.installed()
-    plugins.register("audit", module(extension_keys=lambda: [ExtensionKey("x-audit", "exposed operation", Audit)]))
+    plugins.register("own-audit", module(extension_keys=lambda: [ExtensionKey("x-audit", "exposed operation", Audit)]))
     text = json.dumps(language_schema(plugins))
     assert '"x-audit"' in text
     assert '"who"' in text
