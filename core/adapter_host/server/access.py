@@ -74,13 +74,7 @@ def access_middleware(
                 request[PRINCIPAL] = verdict
             if not decodes_bodies and hdrs.CONTENT_ENCODING in request.headers and has_coded_body(request):
                 return reject_coded_body()
-            if sends is None:
-                return await handler(request)
-            sends.start(request)
-            try:
-                return await handler(request)
-            finally:
-                sends.stop(request)
+            return await (handler(request) if sends is None else sends.handle(request, handler))
         finally:
             requests.leave()
             if sends is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -71,17 +72,19 @@ class SendWatch:
         self._progress: dict[int, Progress] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, request: web.BaseRequest) -> None:
-        """Watch the response to a request."""
+    async def handle(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Handle a request, and watch its response."""
         self._requests[id(request)] = request
         if self._timer is None:
             self._arm()
-
-    def stop(self, request: web.BaseRequest) -> None:
-        """Stop watching the response to a request."""
-        del self._requests[id(request)]
-        if self._progress:
-            self._progress.pop(id(request), None)
+        try:
+            return await handler(request)
+        finally:
+            del self._requests[id(request)]
+            if self._progress:
+                self._progress.pop(id(request), None)
 
     def _arm(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._interval, self._check)
