@@ -75,6 +75,12 @@ async def request(url: str, method: str = "GET", **options: Any) -> tuple[int, s
         return response.status, response.headers.get("X-Request-Id")
 
 
+async def test_request_of_a_page(log: Log) -> None:
+    async with serving(log) as served:
+        await request(f"{served.url('rest')}/openapi.json", headers=HEADERS)
+        assert (await log.only()).path == "/openapi.json"
+
+
 async def test_request_of_an_operation(log: Log) -> None:
     async with serving(log) as served:
         status, request_id = await request(f"{served.url('rest')}/things/s3cr3t-7?key=v", headers=HEADERS)

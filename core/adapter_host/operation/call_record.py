@@ -72,16 +72,25 @@ CURRENT_RECORD: Final[ContextVar[CallRecord | None]] = ContextVar("adapter_host_
 """The record of the request in progress; None without an access log."""
 
 
-def note_call(*, message: str | None = None, status: int | str | None = None, error: int | str | None = None) -> None:
+def note_call(
+    *,
+    message: str | None = None,
+    path: str | None = None,
+    status: int | str | None = None,
+    error: int | str | None = None,
+) -> None:
     """Add facts that only an exposer knows to the line of the current request in the access log.
 
-    `message` is the method of the protocol, `status` the final status, and `error` the code of an error.
+    `message` is the method of the protocol, `path` that of a page of the exposer itself, without values of the request,
+    `status` the final status, and `error` the code of an error.
     """
     record = CURRENT_RECORD.get()
     if record is None:
         return
     if message is not None:
         record.message = message
+    if path is not None:
+        record.path = path
     if status is not None:
         record.status = status
     if error is not None and record.error is None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError, root_path
+from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError, note_call, root_path
 
 from .body import read_json, reject_body
 from .body_reader import read_media
@@ -133,6 +133,7 @@ class Service:
         """Return the page at a path without routes."""
         if len(segments) != 1 or segments[0] not in PAGES:
             raise NotFoundError("no route matches this path")
+        note_call(path=f"/{segments[0]}")
         if request.method not in ("GET", "HEAD"):
             return _method_not_allowed(request.method, {"GET"})
         url = self._public_url or f"{root_path(request)}{self._root}" or "/"
