@@ -175,6 +175,9 @@ if TYPE_CHECKING:
     from .plugin.plugin_settings import plugin_settings as plugin_settings
     from .plugin.registry import Registry as Registry
     from .plugin.step_type import StepType as StepType
+    from .plugin.tool_tokens import MOST_TOOL_TOKENS as MOST_TOOL_TOKENS
+    from .plugin.tool_tokens import estimate_tokens as estimate_tokens
+    from .plugin.tool_tokens import tool_definition_text as tool_definition_text
     from .regular_files import read_regular_file as read_regular_file
     from .schemas.portable.names import NameMap as NameMap
     from .schemas.portable.render import portable_schema as portable_schema
@@ -342,6 +345,7 @@ _EXPORTS = {
     "plugin.plugin_settings": ("plugin_settings",),
     "plugin.registry": ("Registry",),
     "plugin.step_type": ("StepType",),
+    "plugin.tool_tokens": ("MOST_TOOL_TOKENS", "estimate_tokens", "tool_definition_text"),
     "regular_files": ("read_regular_file",),
     "schemas.portable.names": ("NameMap",),
     "schemas.portable.render": ("portable_schema",),

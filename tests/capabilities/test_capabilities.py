@@ -39,6 +39,7 @@ LOOSE = {
     "museum.yaml",
     "netbird-checkout.yaml",
     "netbird-everywhere.yaml",
+    "observatory.yaml",
     "pottery.yaml",
     "seed-bank.yaml",
 }
@@ -252,6 +253,14 @@ CALLS: dict[str, list[Rest | Refused | Tool | Graphql | Skill | Grpc | Resource 
         Rest(
             "/stations/S-7/readings?since=2026-05-19&limit=3",
             sent("/stations/S-7/readings", query={"from": "2026-05-19", "page_size": "3"}),
+        ),
+    ],
+    "observatory-mcp": [
+        Tool("list-telescopes", sent("/telescopes")),
+        Tool(
+            "call_tool",
+            sent("/nights", method="POST", query={"telescope": "Big", "date": "2026-12-24"}),
+            {"name": "book-night", "arguments": {"telescope": "Big", "date": "2026-12-24"}},
         ),
     ],
     "library-mcp": [

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from adapter_host import Host, Settings
+from adapter_host import MOST_TOOL_TOKENS, Host, Settings, estimate_tokens
 from adapter_host.cli import main
-from adapter_host.cli.tokens import MOST, estimate, expensive_exposers, tool_costs
+from adapter_host.cli.tokens import expensive_exposers, tool_costs
 from tests.support.host_process import host_process
 from tests.support.rest_and_mcp import document, given, operation, resource, tool
 
@@ -68,7 +68,7 @@ def test_costs_are_those_of_the_listed_definition(file: Path) -> None:
     }  # fmt: skip
     cost = next(cost for cost in tool_costs(host.plans, len) if cost.tool == entry.title)
     assert cost.tokens == len(json.dumps(definition, separators=(",", ":")))
-    assert estimate("12345") == 2
+    assert estimate_tokens("12345") == 2
 
 
 def test_costs_as_json(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,9 +128,9 @@ def test_exposers_are_expensive_above_a_limit() -> None:
     cheap = Host(made(), settings=Settings(environment={}))
     assert list(expensive_exposers(cheap.plans)) == []
     dear = Host(made(40, words=500), settings=Settings(environment={}))
-    total = sum(cost.tokens for cost in tool_costs(dear.plans, estimate))
+    total = sum(cost.tokens for cost in tool_costs(dear.plans, estimate_tokens))
     (problem,) = expensive_exposers(dear.plans)
-    assert total > MOST
+    assert total > MOST_TOOL_TOKENS
     assert f"'agent' has 40 tools, which cost a model about {total:,} tokens" in problem.message
 
 

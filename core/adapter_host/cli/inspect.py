@@ -25,6 +25,7 @@ from .options.shared import (
 from .output.escapes import escape, to_json
 from .output.exposer_views import catalog_of
 from .output.table import printable
+from .search import show_search
 from .tokens import find_tokenizer, tokens_lines, tokens_report, tool_costs
 
 
@@ -34,6 +35,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tokens", action="store_true", help="show what the definition of each tool costs a model, in tokens"
     )
+    parser.add_argument(
+        "--search", metavar="QUERY", help="show the tools that an agent finds by a query, where tools can be searched"
+    )
+    parser.add_argument("--group", help="with --search, find tools of one group only")
     add_skip_option(parser)
     add_format_option(parser)
     add_openapi_options(parser)
@@ -48,6 +53,9 @@ def run(options: argparse.Namespace) -> int:
     check_namespaces(options, host.plans)
     if options.tokens:
         _show_tokens(host, options.format)
+        return 0
+    if options.search is not None:
+        show_search(host.plans, options.search, options.group, options.format)
         return 0
     listing = [_describe_plan(plan) for plan in host.plans]
     if options.format == "json":

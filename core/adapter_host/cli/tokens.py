@@ -8,22 +8,22 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-import orjson
-
 from adapter_host.compiler.plan import Plan
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import Problem
-from adapter_host.json_nesting import encode_json
 from adapter_host.plugin.exposer import CatalogEntry, Exposer
+from adapter_host.plugin.tool_tokens import (
+    CHARACTERS_PER_TOKEN,
+    MOST_TOOL_TOKENS,
+    estimate_tokens,
+    json_text,
+    tool_definition_text,
+)
 
 from .output.exposer_views import catalog_of, safe_catalog
 from .output.table import table
 
-MOST: Final = 20_000
-"""Tokens of an exposer's tools above which `serve` warns."""
-
 _ENCODING: Final = "o200k_base"
-_CHARACTERS: Final = 4
 _LISTED_PARTS: Final = 3
 _LONGEST_NAME: Final = 40
 
@@ -31,20 +31,15 @@ Count = Callable[[str], int]
 """Returns the number of tokens of a text."""
 
 
-def estimate(text: str) -> int:
-    """Return a quarter of the number of characters, rounded up."""
-    return -(-len(text) // _CHARACTERS)
-
-
 def find_tokenizer() -> tuple[Count, str]:
     """Return the best way to count that is available, and its name."""
-    approximate = f"characters / {_CHARACTERS}"
+    approximate = f"characters / {CHARACTERS_PER_TOKEN}"
     if find_spec("tiktoken") is None:
-        return estimate, approximate
+        return estimate_tokens, approximate
     try:
         encoding = import_module("tiktoken").get_encoding(_ENCODING)
     except (OSError, ValueError) as error:  # tiktoken fetches an encoding on its first use
-        return estimate, f"{approximate}, because tiktoken cannot load {_ENCODING}: {type(error).__name__}"
+        return estimate_tokens, f"{approximate}, because tiktoken cannot load {_ENCODING}: {type(error).__name__}"
     return lambda text: len(encoding.encode(text, disallowed_special=())), f"tiktoken, {_ENCODING}"
 
 
@@ -66,13 +61,13 @@ class ToolCost:
 def tool_costs(
     plans: Iterable[Plan], count: Count, catalog: Callable[[Exposer[Any]], Iterable[CatalogEntry] | None] = catalog_of
 ) -> list[ToolCost]:
-    """Return the cost of each tool, the most expensive first."""
+    """Return the cost of each tool that clients list, the most expensive first."""
     costs = [
         _cost(exposer_plan.exposer.config.namespace, entry, count)
         for plan in plans
         for exposer_plan in plan.exposers
         for entry in catalog(exposer_plan.exposer) or ()
-        if "inputSchema" in entry.details
+        if "inputSchema" in entry.details and entry.details.get("listed", True)
     ]
     return sorted(costs, key=lambda cost: (-cost.tokens, cost.tool))
 
@@ -80,19 +75,10 @@ def tool_costs(
 def _cost(exposer: str, entry: CatalogEntry, count: Count) -> ToolCost:
     schema = entry.details["inputSchema"]
     description = entry.details.get("description") or ""
-    # Clients send these members to a model; the schemas of results stay with the client.
-    definition = {"name": entry.title, "description": description, "input_schema": schema}
     properties = schema.get("properties", {})
     parts = {"description": count(description)} if description else {}
-    parts |= {name: count(f'"{name}":{_to_text(child)}') for name, child in properties.items()}
-    return ToolCost(exposer, entry.title, count(_to_text(definition)), parts)
-
-
-def _to_text(value: Any) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:  # an integer of more than 64 bits
-        return encode_json(value).decode()
+    parts |= {name: count(f'"{name}":{json_text(child)}') for name, child in properties.items()}
+    return ToolCost(exposer, entry.title, count(tool_definition_text(entry.title, description, schema)), parts)
 
 
 def tokens_report(costs: Sequence[ToolCost], tokenizer: str) -> dict[str, Any]:
@@ -119,17 +105,17 @@ def _part_list(cost: ToolCost) -> str:
 
 
 def expensive_exposers(plans: Iterable[Plan]) -> Iterator[Problem]:
-    """Yield a warning for each exposer whose tools cost a model more than `MOST` tokens, by their characters."""
+    """Yield a warning for each exposer whose tools cost a model more than `MOST_TOOL_TOKENS`, by their characters."""
     for plan in plans:
         costs: dict[str, list[int]] = {}
-        for cost in tool_costs([plan], estimate, safe_catalog):
+        for cost in tool_costs([plan], estimate_tokens, safe_catalog):
             costs.setdefault(cost.exposer, []).append(cost.tokens)
         for exposer, tokens in costs.items():
-            if (total := sum(tokens)) > MOST:
+            if (total := sum(tokens)) > MOST_TOOL_TOKENS:
                 file = plan.loaded.source.file
                 message = (
                     f"'{exposer}' has {count_noun(len(tokens), 'tool')}, which cost a model about {total:,} tokens in "
-                    f"every conversation; expose fewer, or shorten the largest, which "
-                    f"`adapter-host inspect --tokens {file}` shows"
+                    "every conversation; expose fewer, let models search for them ('x-discovery: auto'), or shorten "
+                    f"the largest, which `adapter-host inspect --tokens {file}` shows"
                 )
                 yield Problem(message, file, code="expensive-tools", warning=True)

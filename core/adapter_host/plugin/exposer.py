@@ -29,7 +29,8 @@ HttpExposerConfigT = TypeVar("HttpExposerConfigT", bound=HttpExposerConfig)
 class CatalogEntry:
     """One entry of an exposer's catalog: `title` in the words of the protocol (`POST /orders`, the name of a tool).
 
-    `operation` is None for an entry that is not called; `details` are further fields, as plain data.
+    `operation` is None for an entry that is not called; `details` are further fields, as plain data. With
+    `listed: false` among them, clients do not list the entry, and find it by a search.
     """
 
     title: str
@@ -62,6 +63,13 @@ class Exposer(ABC, Generic[ExposerConfigT]):
     def catalog(self) -> Iterable[CatalogEntry]:
         """Return what clients see, for `inspect`; by default each operation by its name."""
         return [CatalogEntry(operation.name, operation) for operation in self.operations.values()]
+
+    def search(self, query: str, group: str | None = None) -> Iterable[CatalogEntry] | None:
+        """Return what a client finds by words, the best first, for `inspect --search`; None without a search.
+
+        Raise `ArgumentError` for an unknown group.
+        """
+        return None
 
     def usage(self, url: str) -> str | None:
         """Return an example of its use at `url` (a curl command, the configuration of a client), or None."""

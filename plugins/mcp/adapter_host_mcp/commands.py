@@ -21,6 +21,8 @@ from mcp_types import CallToolResult, TextContent, Tool
 
 from adapter_host import AdapterHostError
 
+from .search.served_tools import SEARCH_TOOLS
+
 FAILED = 3
 """The exit code of a tool that fails, as that of `adapter-host call`."""
 
@@ -69,10 +71,21 @@ async def _list(options: argparse.Namespace) -> Sequence[Tool]:
 async def _call(options: argparse.Namespace) -> CallToolResult:
     async with _connected(options) as client:
         tools = {tool.name: tool for tool in await _tools(client)}
-        if (tool := tools.get(options.tool)) is None:
+        tool = tools.get(options.tool)
+        if tool is None and SEARCH_TOOLS in tools:
+            tool = await _find_tool(client, options.tool)
+        if tool is None:
             known = ", ".join(tools) or "none"
             raise AdapterHostError(f"'{options.server}' has no tool '{options.tool}' (known: {known})")
         return await client.call_tool(tool.name, dict(_arguments(options.arguments, tool.input_schema)))
+
+
+async def _find_tool(client: Client, name: str) -> Tool | None:
+    """Return a tool that the server does not list, but finds by its name."""
+    result = await client.call_tool(SEARCH_TOOLS, {"query": name})
+    texts = [content.text for content in result.content if isinstance(content, TextContent)]
+    found = (result.structured_content or json.loads("".join(texts) or "{}")).get("tools", ())
+    return next((Tool.model_validate(tool, by_name=False) for tool in found if tool["name"] == name), None)
 
 
 async def _tools(client: Client) -> list[Tool]:

@@ -48,6 +48,7 @@ class McpToolSpec(OperationSpec):
 
     input_parameters: ListField[McpInputSpec] = ()
     hints: McpHints | None = None
+    x_pinned: bool = Field(False, alias="x-pinned")
 
 
 def _parseable_uri(uri: str) -> str:
@@ -137,6 +138,7 @@ class McpConfig(HttpExposerConfig):
     """An entry of `exposes` with `type: mcp`; `port` is required over HTTP.
 
     `x_schema_profile` is the form of tools' names and schemas; model providers' APIs accept `portable` ones.
+    `x_discovery` is how clients find tools: all are listed, or search finds them; `auto` chooses by their tokens.
     """
 
     transport: Literal["http", "stdio"] = "http"
@@ -150,6 +152,7 @@ class McpConfig(HttpExposerConfig):
     x_results: Results = Field("both", alias="x-results")
     x_convert_texts: bool = Field(True, alias="x-convert-texts")
     x_schema_profile: Literal["portable", "full"] = Field("portable", alias="x-schema-profile")
+    x_discovery: Literal["all", "search", "auto"] = Field("all", alias="x-discovery")
 
     @property
     def binary_limit(self) -> int | None:

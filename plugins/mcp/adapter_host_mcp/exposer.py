@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ from .features.completion import can_complete
 from .features.prompts import prepare_prompts
 from .features.resources import FileResource, prepare_resources, warn_missing_locations
 from .features.tools import Tool, prepare_tools
+from .search.served_tools import ServedTools, check_discovery, serve_tools
+from .search.tool_search import ToolSearch
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -56,6 +59,7 @@ class McpExposer(HttpExposer[McpConfig]):
         self.tools = prepare_tools(config, operations, context)
         self.resources = prepare_resources(config.resources, operations, context)
         self.prompts = prepare_prompts(config.prompts, context)
+        check_discovery(config, self.tools, context)
         self._check_port()
         self._check_cache_scope()
         self._key = self._session_key()
@@ -99,8 +103,11 @@ class McpExposer(HttpExposer[McpConfig]):
 
     def catalog(self) -> Iterable[CatalogEntry]:
         """Yield the tools, resources and prompts."""
-        for tool in self.tools.values():
-            yield CatalogEntry(tool.name, tool.operation, _tool_details(tool))
+        served = self._served
+        for tool in {**served.listed, **served.callable}.values():
+            details = _tool_details(tool)
+            listed = {} if tool.name in served.listed else {"listed": False}
+            yield CatalogEntry(tool.name, tool.operation, {**details, **listed})
         for resource in self.resources:
             details = {"mimeType": resource.mime_type} if resource.mime_type else {}
             yield CatalogEntry(f"resource {resource.uri.text}", resource.operation, details)
@@ -113,8 +120,21 @@ class McpExposer(HttpExposer[McpConfig]):
         document = {"mcpServers": {self.config.namespace: server}}
         return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
+    def search(self, query: str, group: str | None = None) -> Iterable[CatalogEntry]:
+        """Return the tools that `search_tools` finds, or would find with `x-discovery: search`."""
+        search = self._served.search or ToolSearch(self.tools, self.context.loaded.capability, self.config.namespace)
+        return [CatalogEntry(tool.name, tool.operation, _tool_details(tool)) for tool in search.find(query, group)]
+
+    @cached_property
+    def _served(self) -> ServedTools:
+        # Late, as `validate` needs no schemas to choose what is listed.
+        return serve_tools(self.config, self.tools, self.context)
+
     async def start(self) -> None:
-        """Warn about missing files of resources and prompts, and join other replicas if there is a store for them."""
+        """Build the index of the search, warn about missing files, and join other replicas if there is a store."""
+        if self._served.search is not None:
+            # In a thread, as requests continue during a reload.
+            await asyncio.to_thread(self._served.search.prepare)
         locations = [
             (resource.uri.text, resource.location) for resource in self.resources if isinstance(resource, FileResource)
         ]
@@ -128,7 +148,7 @@ class McpExposer(HttpExposer[McpConfig]):
         # Imported here, as most hosts have no store that replicas share.
         from .replicas.link import link_replicas
 
-        tools = [tool.definition(allow_any_json=True) for tool in self.tools.values()]
+        tools = [tool.definition(allow_any_json=True) for tool in self._served.callable.values()]
         resources = [[resource.uri.text, resource.definition] for resource in self.resources]
         prompts = [prompt.definition for prompt in self.prompts.values()]
         self._replicas = link_replicas(self.context, [tools, resources, prompts])
@@ -140,11 +160,12 @@ class McpExposer(HttpExposer[McpConfig]):
         from .http.state import ServerState
         from .http.transport import HttpTransport
 
-        fast_path = type(self).build_server is McpExposer.build_server and fit_fast_path(list(self.tools.values()))
+        listed = list(self._served.listed.values())
+        fast_path = type(self).build_server is McpExposer.build_server and fit_fast_path(listed)
         state = ServerState(self.context.settings, self._key, self._replicas)
-        server_info = ServerInfo(self._identity(), list(self.tools.values())) if fast_path else None
+        server_info = ServerInfo(self._identity(), listed) if fast_path else None
         self._transport = HttpTransport(
-            state, self.tools, server_info, self._build_sdk_endpoint, _import_sdk, self._describe
+            state, self._served.callable, server_info, self._build_sdk_endpoint, _import_sdk, self._describe
         )
         if not fast_path or self.resources or self.prompts:
             self._transport.load_sdk()
@@ -157,7 +178,7 @@ class McpExposer(HttpExposer[McpConfig]):
     def _build_sdk_endpoint(self, state: ServerState) -> SdkEndpoint:
         from .sdk.http import SdkEndpoint
 
-        return SdkEndpoint(self.build_server(), self.tools, state)
+        return SdkEndpoint(self.build_server(), self._served.callable, state)
 
     def _describe(self) -> Description:
         """Return the content of the page for browsers."""
@@ -222,7 +243,8 @@ class McpExposer(HttpExposer[McpConfig]):
         from .sdk.handlers import add_tool_calls
 
         server = self.build_server()
-        add_tool_calls(server, self.tools, lambda sent: self.context.call("stdio", whole_request=True, request_id=sent))
+        tools = self._served.callable
+        add_tool_calls(server, tools, lambda sent: self.context.call("stdio", whole_request=True, request_id=sent))
         with stdio.claim_stdio() as (source, sink):
             await stdio.serve(server, source, sink, self.context.settings.body_limit)
 
@@ -231,7 +253,7 @@ class McpExposer(HttpExposer[McpConfig]):
         from .sdk import handlers
         from .sdk.server import build_server
 
-        server = build_server(self._identity(), self.tools)
+        server = build_server(self._identity(), self._served.listed)
         if self.resources:
             handlers.add_resources(server, self.resources)
         if self.prompts:

@@ -189,6 +189,8 @@ async def call_tool(
     `on_event` is awaited with the number and the text of each event, if the API sends a stream of events.
     """
     try:
+        if tool.router is not None:
+            tool, arguments = tool.router.redirect(arguments)
         result = await tool.operation.call(tool.arguments(arguments, headers))
         if result.stream is not None:
             result = await collect_events(result, tool.event_limit, on_event)

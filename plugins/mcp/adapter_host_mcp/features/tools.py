@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
 from adapter_host import (
@@ -19,7 +19,7 @@ from adapter_host import (
     describe_place,
 )
 from adapter_host_mcp.config import McpConfig, McpHints, McpToolSpec, Results
-from adapter_host_mcp.tool_names import rename_message, unique_names
+from adapter_host_mcp.tool_names import MAX_LENGTH, rename_message, unique_names
 
 from .output_schema import Conform, FindViolation, compile_conformer, compile_schema
 
@@ -39,6 +39,16 @@ LONGEST_DESCRIPTION: Final = 1024
 _OBJECT_TYPES: Final = ("object", ["object", "null"])
 
 
+class ToolRouter(Protocol):
+    """Finds the tool that a call of another tool names."""
+
+    def redirect(self, arguments: Arguments) -> tuple[Tool, Arguments]:
+        """Return the tool that the arguments name, and its arguments; raise `OperationError`."""
+
+    def near_names(self, name: str) -> str:
+        """Return the names of tools similar to an unknown one, for the end of an error."""
+
+
 @dataclass(frozen=True, eq=False)
 class Tool:
     """An operation as a tool.
@@ -46,6 +56,7 @@ class Tool:
     `blob_uri` is the prefix of the URIs of embedded resources; `headers` are the inputs that come from headers of the
     HTTP request instead of the arguments. A result holds events up to `event_limit` bytes. `results` is whether
     they are text, structured content or both. Model providers' APIs accept the schemas of tools that are portable.
+    A tool with a `router` is called in place of others.
     """
 
     name: str
@@ -58,6 +69,7 @@ class Tool:
     event_limit: int = 10 * 2**20
     is_portable: bool = True
     converts_texts: bool = True
+    router: ToolRouter | None = None
 
     def arguments(self, arguments: Arguments, headers: Mapping[str, str]) -> Arguments:
         """Merge arguments, with their declared names, and header inputs.
@@ -169,6 +181,12 @@ class Tool:
         result = {key: value for key, value in schema.items() if key != "$defs"}
         defs = {"$defs": schema["$defs"]} if "$defs" in schema else {}
         return {"type": "object", "properties": {"result": result}, "required": ["result"], **defs}
+
+
+def unknown_tool(tools: Mapping[str, Tool], name: str) -> str:
+    """Return the message for a name of no tool; with search, it has similar names."""
+    router = next((tool.router for tool in tools.values() if tool.router is not None), None)
+    return f"Unknown tool: {name[:MAX_LENGTH]}{'' if router is None else router.near_names(name)}"
 
 
 def prepare_tools(config: McpConfig, operations: Operations, context: BuildContext) -> dict[str, Tool]:

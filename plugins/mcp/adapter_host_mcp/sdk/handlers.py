@@ -47,9 +47,8 @@ from adapter_host_mcp.features.tool_results import (
     report_internal_error,
     set_trace_context,
 )
-from adapter_host_mcp.features.tools import Tool
+from adapter_host_mcp.features.tools import Tool, unknown_tool
 from adapter_host_mcp.http.messages import method_name
-from adapter_host_mcp.tool_names import MAX_LENGTH
 
 from .server import PaginatedList
 
@@ -218,7 +217,7 @@ def add_tool_calls(
         if tool is None and sdk_handler is not None:
             return await sdk_handler.handler(context, params)
         if tool is None:
-            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name[:MAX_LENGTH]}")
+            raise MCPError(types.INVALID_PARAMS, unknown_tool(tools, params.name))
         stateless = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         members, _ = await call_tool(
             tool, params.arguments or {}, {}, allow_any_json=stateless, on_event=progress_sender(context)

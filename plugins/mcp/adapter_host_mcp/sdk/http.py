@@ -24,7 +24,7 @@ from mcp_types import (
 
 from adapter_host import TRACE_CONTEXT, StoreUnavailableError, current_call, encode_json, note_call
 from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
-from adapter_host_mcp.features.tools import Tool
+from adapter_host_mcp.features.tools import Tool, unknown_tool
 from adapter_host_mcp.http.fast_path import names_type
 from adapter_host_mcp.http.headers import empty_response, json_error
 from adapter_host_mcp.http.messages import note_message
@@ -34,7 +34,6 @@ from adapter_host_mcp.http.sessions import SESSION_HEADER, Session
 from adapter_host_mcp.http.state import principal_identity, unavailable
 from adapter_host_mcp.protocol import SSE_MEDIA_TYPE
 from adapter_host_mcp.sdk import adapter as sdk
-from adapter_host_mcp.tool_names import MAX_LENGTH
 
 from .client_requests import ClientRequests
 from .decoding import decode_body
@@ -205,14 +204,14 @@ class SdkEndpoint:
             on_event=None if request_info.progress_token is None else response.send_progress,
         )
         if violation is not None:
-            await self._send_violation(tool, violation, response)
+            await self._send_violation(tool.name if tool.router is None else arguments["name"], violation, response)
         return b"{%b%b}" % (members, self._result_meta if request_info.stateless else b"")
 
     async def _serve(self, response: PendingResponse, params: Mapping[str, Any]) -> dict[str, Any]:
         request = response.request_info.request
         if request.method == "tools/call" and self._server.get_request_handler("tools/call") is None:
             response.request_info.validate()
-            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params['name'][:MAX_LENGTH]}")
+            raise MCPError(INVALID_PARAMS, unknown_tool(self._tools, params["name"]))
         return await sdk.handle_request(
             self._server,
             response,
@@ -231,9 +230,9 @@ class SdkEndpoint:
             request_info.log_level if request_info.stateless else self._state.sessions.log_level(request_info.session)
         )
 
-    async def _send_violation(self, tool: Tool, violation: str, response: PendingResponse) -> None:
+    async def _send_violation(self, tool: str, violation: str, response: PendingResponse) -> None:
         if meets_log_level("warning", self._log_level(response.request_info)):
-            params = {"level": "warning", "logger": tool.name, "data": violation}
+            params = {"level": "warning", "logger": tool, "data": violation}
             await response.send({"jsonrpc": "2.0", "method": "notifications/message", "params": params})
 
 
