@@ -62,7 +62,8 @@ async def reload(served: Serving, file: Path, text: str, workers: int) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_reloads_under_load(workers: int, place: str, serve: Serve, tmp_path: Path) -> None:
     file, reloaded = tmp_path / "shop.yaml", asyncio.Event()
-    async with serve("--workers", str(workers), document=document(lines("0", place))) as served:
+    options = ("--no-access-log", "--workers", str(workers))
+    async with serve(*options, document=document(lines("0", place))) as served:
         url = served.urls["lines"]
         kept = [asyncio.create_task(keep_asking(url, reloaded)) for _ in range(CONNECTIONS)]
         opened = [asyncio.create_task(keep_connecting(url, reloaded)) for _ in range(8)]

@@ -80,7 +80,7 @@ class Serving:
     def __init__(self, process: Process, ready: Path) -> None:
         self.process = process
         self.ready = ready
-        self._heard = b""
+        self._heard = bytearray()
         self.urls = {each["namespace"]: each["url"] for each in json.loads(ready.read_text())["exposers"]}
 
     async def get(self, path: str = "/things") -> tuple[int, Any]:
@@ -102,7 +102,7 @@ class Serving:
     async def wait_until_exit(self) -> tuple[int, str]:
         """Wait for the exit, and return the exit code and the log."""
         out, err = await self.process.communicate()
-        err = self._heard + err
+        err = bytes(self._heard) + err
         assert out == b""
         assert b"s3cr3t" not in err
         return self.process.returncode or 0, err.decode()
