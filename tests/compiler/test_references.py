@@ -10,9 +10,9 @@ from syrupy.assertion import SnapshotAssertion
 from adapter_host import Arguments, ConsumedOperation, Input, Result
 from adapter_host.compiler.references import (
     Caller,
+    OperationIndex,
     ambiguous_operation_message,
     best_matches,
-    matches,
     normalize_name,
     placeholders,
     unknown_operation_message,
@@ -59,7 +59,7 @@ def test_matches(call: str, expected: list[str | None]) -> None:
     consumed = [Consumed("api.get", "users"), Consumed("api.get", "groups"), Consumed("other.get")]
     if call == "api.groups":
         consumed.append(Consumed("api.list", "groups"))
-    assert [operation.resource for operation in matches(call, consumed)] == expected
+    assert [operation.resource for operation in OperationIndex(consumed).find(call)] == expected
 
 
 ALL = Consumed("api.get", "all", "limit", path="/users", description="Lists", method="GET")

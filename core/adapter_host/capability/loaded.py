@@ -49,9 +49,10 @@ class LoadedCapability:
     """A capability with its source, binds, secrets and diagnostics.
 
     `callers` are the qualifiers of a caller's input in templates. A `partial` document is a fragment for others to
-    import: its references to other operations are resolved there. `models` are all models with the YAML keys that
-    lead to them. `skipped` describes the consumed operations that are left out because no model accepts them. Only
-    `diagnostics`, `secrets`, `files` and the keys that plugins have read change, during compilation.
+    import: its references to other operations are resolved there. `models` are all models with the YAML keys that lead
+    to them. `has_schemas` says if an input or an output has an `x-schema`. `skipped` describes the consumed operations
+    that are left out because no model accepts them. Only `diagnostics`, `secrets`, `files` and the keys that plugins
+    have read change, during compilation.
     """
 
     source: Source
@@ -63,6 +64,7 @@ class LoadedCapability:
     diagnostics: Diagnostics
     secrets: SecretUse
     skipped: tuple[Mapping[str, Any], ...]
+    has_schemas: bool
     _files: dict[str, None]
     _extensions: set[tuple[int, str]]
     _locs: Mapping[int, Loc] = field(repr=False)
@@ -106,6 +108,7 @@ class LoadedCapability:
             diagnostics=Diagnostics(problems),
             secrets=secrets,
             skipped=tuple(skipped),
+            has_schemas=any(isinstance(model, DeclaredSchema) and model.x_schema is not None for model, _ in models),
             _files=dict.fromkeys((source.file, *files)),
             _extensions=set(),
             # An inherited model comes first where it was declared.
@@ -169,11 +172,6 @@ class LoadedCapability:
     def is_extension_read(self, model: Model, key: str) -> bool:
         """Return whether a plugin has read the key (`x-...`) of a model."""
         return (id(model), key) in self._extensions
-
-    @property
-    def has_schemas(self) -> bool:
-        """Whether an input or an output has an `x-schema`."""
-        return any(isinstance(model, DeclaredSchema) and model.x_schema is not None for model, _ in self.models)
 
     @property
     def secret_files(self) -> tuple[str, ...]:

@@ -28,7 +28,14 @@ from .coercion import Transform
 from .constant import compile_constant
 from .output_schemas import ResultSchema, describe_declared, describe_passed_through, describe_results
 from .outputs import compile_outputs
-from .references import Caller, Functions, ambiguous_operation_message, best_matches, matches, unknown_operation_message
+from .references import (
+    Caller,
+    Functions,
+    OperationIndex,
+    ambiguous_operation_message,
+    best_matches,
+    unknown_operation_message,
+)
 from .response_limits import ResponsePolicy, with_media_type
 from .scope import Scope
 from .steps.caching import with_caching_headers
@@ -52,6 +59,7 @@ class OperationCompiler:
     ) -> None:
         self._loaded = loaded
         self._consumed = consumed
+        self._index = OperationIndex(consumed)
         self._functions = functions
         self._step_tools = step_tools
         self._response_policy = response_policy or ResponsePolicy()
@@ -220,7 +228,7 @@ class OperationCompiler:
 
     def _find_target(self, spec: OperationSpec | CallStepSpec, caller: Caller) -> ConsumedOperation | None:
         call = spec.call or ""
-        candidates = best_matches(matches(call, self._consumed), caller)
+        candidates = best_matches(self._index.find(call), caller)
         if not candidates:
             self._problem(unknown_operation_message(call, self._consumed), spec, "call", code="unknown-call")
         elif len(candidates) > 1:

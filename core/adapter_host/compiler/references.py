@@ -37,17 +37,27 @@ def placeholders(path: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\{\s*([^{}\s]+)\s*\}", path))
 
 
-def matches(call: str, consumed: Iterable[ConsumedOperation]) -> list[ConsumedOperation]:
-    """Return the operations named `namespace.operation` or `namespace.resource.operation` (also with `/`).
+class OperationIndex:
+    """Consumed operations by the references (`call`) that can name them."""
 
-    Without one, return the operation of the resource `namespace.resource`, if it has only one.
-    """
-    reference = call.replace("/", ".")
-    operations = list(consumed)
-    named = [operation for operation in operations if reference in operation.names]
-    # The name of a resource is that of its only operation.
-    in_resource = [item for item in operations if item.resource and reference == f"{item.namespace}.{item.resource}"]
-    return named or (in_resource if len(in_resource) == 1 else [])
+    def __init__(self, operations: Iterable[ConsumedOperation]) -> None:
+        self._named: dict[str, list[ConsumedOperation]] = {}
+        self._in_resource: dict[str, list[ConsumedOperation]] = {}
+        for operation in operations:
+            for name in dict.fromkeys(operation.names):
+                self._named.setdefault(name, []).append(operation)
+            if operation.resource:
+                self._in_resource.setdefault(f"{operation.namespace}.{operation.resource}", []).append(operation)
+
+    def find(self, call: str) -> list[ConsumedOperation]:
+        """Return the operations named `namespace.operation` or `namespace.resource.operation` (also with `/`).
+
+        Without one, return the operation of the resource `namespace.resource`, if it has only one.
+        """
+        reference = call.replace("/", ".")
+        # The name of a resource is that of its only operation.
+        in_resource = self._in_resource.get(reference, [])
+        return self._named.get(reference) or (in_resource if len(in_resource) == 1 else [])
 
 
 def best_matches(candidates: Sequence[ConsumedOperation], caller: Caller) -> Sequence[ConsumedOperation]:
