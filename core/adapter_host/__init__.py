@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .auth.oauth2.metadata import is_secure as is_secure
     from .auth.oauth2.metadata import metadata_urls as metadata_urls
     from .binds.binds import BindSource as BindSource
+    from .capability.client_tls_spec import ClientTlsSpec as ClientTlsSpec
     from .capability.diagnostics import Section as Section
     from .capability.input_constraints import InputConstraints as InputConstraints
     from .capability.loaded import LoadedCapability as LoadedCapability
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from .client_session import ClientConnector as ClientConnector
     from .client_session import StaleConnectionError as StaleConnectionError
     from .client_session import open_client_session as open_client_session
+    from .client_tls import ClientTls as ClientTls
+    from .client_tls import ClientTlsFiles as ClientTlsFiles
+    from .client_tls import LoadedTls as LoadedTls
     from .compiler.plan import ExposerPlan as ExposerPlan
     from .compiler.plan import Plan as Plan
     from .compiler.references import normalize_name as normalize_name
@@ -144,6 +148,7 @@ if TYPE_CHECKING:
     from .plugin.access import Refusal as Refusal
     from .plugin.access import Verdict as Verdict
     from .plugin.api_version import API_VERSION as API_VERSION
+    from .plugin.client_tls import compile_client_tls as compile_client_tls
     from .plugin.command import Command as Command
     from .plugin.consumer import ConsumedCall as ConsumedCall
     from .plugin.consumer import Consumer as Consumer
@@ -216,6 +221,7 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "auth.oauth2.metadata": ("is_secure", "metadata_urls"),
     "binds.binds": ("BindSource",),
+    "capability.client_tls_spec": ("ClientTlsSpec",),
     "capability.diagnostics": ("Section",),
     "capability.loaded": ("LoadedCapability",),
     "capability.media_types": ("BinarySize", "MediaType", "is_json", "parse_size"),
@@ -245,6 +251,7 @@ _EXPORTS = {
     "capability.step_specs": ("StepSpec",),
     "charsets": ("charset_of", "decode_text"),
     "client_session": ("ClientConnector", "StaleConnectionError", "open_client_session"),
+    "client_tls": ("ClientTls", "ClientTlsFiles", "LoadedTls"),
     "compiler.plan": ("ExposerPlan", "Plan"),
     "compiler.references": ("normalize_name",),
     "content_decoder": ("ContentDecoder",),
@@ -323,6 +330,7 @@ _EXPORTS = {
     "operation.wire_format": ("STYLES", "Style", "WireFormat", "explodes_by_default"),
     "plugin.access": ("AccessCheck", "Refusal", "Verdict"),
     "plugin.api_version": ("API_VERSION",),
+    "plugin.client_tls": ("compile_client_tls",),
     "plugin.command": ("Command",),
     "plugin.consumer": ("ConsumedCall", "Consumer", "PassThroughOperation"),
     "plugin.context": ("BuildContext",),

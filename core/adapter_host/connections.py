@@ -8,12 +8,13 @@ import ssl
 from collections.abc import Callable
 
 
-def client_tls_context() -> ssl.SSLContext:
+def client_tls_context(authorities: str | None = None) -> ssl.SSLContext:
     """Return a TLS context that verifies servers by the authorities of the system, or of `SSL_CERT_FILE`.
 
-    The common name of a certificate is not a host name (RFC 9110, 4.3.4).
+    With `authorities`, a PEM file, it verifies them only by those. The common name of a certificate is not a host name
+    (RFC 9110, 4.3.4).
     """
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(cafile=authorities)
     context.hostname_checks_common_name = False
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -45,3 +45,39 @@ async def wait_for_change(watched_files: Callable[[], Iterable[str]], before: Sn
         await asyncio.sleep(interval / 4)
         if now == await threads.run(snapshot, watched_files()):
             return now
+
+
+class FileWatch:
+    """Calls `reload`, which must not raise, when files have changed."""
+
+    def __init__(self, paths: Iterable[str], interval: float, reload: Callable[[], None]) -> None:
+        self._paths = tuple(paths)
+        self._interval = interval
+        self._reload = reload
+        self._state = snapshot(self._paths)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Watch the files from now on, and reload those that have changed since the last time."""
+        if self._task is None:
+            if snapshot(self._paths) != self._state:
+                self.reload()
+            self._task = asyncio.get_running_loop().create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Watch the files no more."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def reload(self) -> None:
+        """Reload the files as they are now."""
+        self._state = snapshot(self._paths)
+        self._reload()
+
+    async def _watch(self) -> None:
+        while True:
+            state = await wait_for_change(lambda: self._paths, self._state, self._interval)
+            self.reload()
+            self._state = state

@@ -255,6 +255,13 @@ class LoadedCapability:
                 self.diagnostics.add(problem)
         return Secret(name, value)
 
+    def missing_secret(self, message: str, model: Model, *keys: str | int) -> None:
+        """Report a secret of a model that is missing: a host cannot start, but `validate` does not need it."""
+        problem = self.source.problem(self.loc(model, *keys), message, code="unresolved-secret")
+        self.secrets.unresolved.setdefault(message, problem)
+        if self.secrets.required:
+            self.diagnostics.add(problem)
+
     def _unset_problem(self, variable: BindVariable, loc: Loc) -> Problem:
         message = f"secret '{variable.qualified_name}' is not set ({variable.source.missing_message(variable.key)})"
         return self.source.problem(loc, message, code="unresolved-secret")

@@ -92,6 +92,9 @@ def _problem(detail: dict[str, Any], source: Source, location: Loc) -> Problem:
         key, tag = context["discriminator"], format_value(context["tag"])
         message = f"{key} must be one of {context['expected_tags']} (given {tag})"
         return source.problem((*location, key.strip("'")), message, code="type")
+    if kind == "extra_forbidden":
+        message = f"unknown key '{name}'; correct or remove it"
+        return source.problem(location, message, code="unknown-key", key=True)
     if kind == "unknown_step_type":
         return source.problem(location, context["message"], code="unknown-type")
     if kind == "value_error":

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import grpc
 import orjson
 from adapter_host import (
+    ClientTls,
     Settings,
     UpstreamDisconnectedError,
     UpstreamError,
@@ -48,17 +49,32 @@ Metadata = tuple[tuple[str, str], ...]
 class Upstream:
     """A consumed API at one address; `name` is that of its consumer, for messages."""
 
-    def __init__(self, name: str, connect_timeout: float, total_timeout: float, settings: Settings) -> None:
+    def __init__(
+        self,
+        name: str,
+        connect_timeout: float,
+        total_timeout: float,
+        settings: Settings,
+        tls: ClientTls | None = None,
+    ) -> None:
         self._name = name
         self._connect_timeout = connect_timeout
         self._total_timeout = total_timeout
         self._settings = settings
+        self._tls = tls
+        self._loaded = None if tls is None else tls.current
+        self._url = ""
         self._channel: grpc.aio.Channel | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     def open(self, url: str) -> None:
         """Prepare calls to `grpc://host:port`, or with TLS to `grpcs://host:port`; nothing is sent yet."""
-        parts = urlsplit(url)
-        options = [
+        self._url = url
+        self._channel = self._new_channel()
+
+    def _new_channel(self) -> grpc.aio.Channel:
+        parts = urlsplit(self._url)
+        options: list[tuple[str, Any]] = [
             ("grpc.max_receive_message_length", self._settings.response_limit),
             ("grpc.max_send_message_length", -1),
             # Repeated calls are up to the document, and proxies to its operator.
@@ -70,15 +86,31 @@ class Upstream:
             ("grpc.min_reconnect_backoff_ms", max(_FIRST_RECONNECT, int(self._connect_timeout * 2000))),
             ("grpc.max_reconnect_backoff_ms", _LAST_RECONNECT),
         ]
-        if parts.scheme == "grpcs":
-            credentials = grpc.ssl_channel_credentials(_certificates(self._settings.environment))
-            self._channel = grpc.aio.secure_channel(parts.netloc, credentials, options=options)
-        else:
-            self._channel = grpc.aio.insecure_channel(parts.netloc, options=options)
+        if parts.scheme != "grpcs":
+            return grpc.aio.insecure_channel(parts.netloc, options=options)
+        trusted, key, certificate = _certificates(self._settings.environment), None, None
+        if self._tls is not None and self._loaded is not None:
+            trusted, key, certificate = self._loaded.ca or trusted, self._loaded.key, self._loaded.certificate
+            if self._tls.server_name is not None:
+                options.append(("grpc.ssl_target_name_override", self._tls.server_name))
+        credentials = grpc.ssl_channel_credentials(trusted, key, certificate)
+        return grpc.aio.secure_channel(parts.netloc, credentials, options=options)
+
+    def _follow_files(self, tls: ClientTls) -> None:
+        """Use changed files: open another connection, and close the former one after its calls."""
+        channel, self._loaded = self._channel, tls.current
+        self._channel = self._new_channel()
+        if channel is not None:
+            closing = asyncio.create_task(channel.close(self._total_timeout))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
         channel, self._channel = self._channel, None
+        for closing in tuple(self._closing):
+            closing.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
         if channel is not None:
             await channel.close()
 
@@ -113,6 +145,8 @@ class Upstream:
 
     async def _connected(self) -> grpc.aio.Channel:
         """Return the channel once it is connected; raise `UpstreamError`, after which certainly nothing was sent."""
+        if self._tls is not None and self._tls.current is not self._loaded and self._channel is not None:
+            self._follow_files(self._tls)
         channel = self._channel
         if channel is None:
             raise UpstreamUnreachableError(f"the upstream '{self._name}' is not open")

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from adapter_host import (
     Authentication,
     BuildContext,
+    ClientTls,
+    ClientTlsSpec,
     ConsumedOperation,
     Consumer,
     ConsumerConfig,
@@ -21,6 +23,7 @@ from adapter_host import (
     Timeouts,
     UpstreamError,
     UpstreamInvalidError,
+    compile_client_tls,
     parse_location,
     read_regular_file,
 )
@@ -46,6 +49,7 @@ class GrpcConsumerConfig(ConsumerConfig):
     services: ListField[str] = ()
     authentication: Authentication | None = None
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
+    tls: ClientTlsSpec | None = Field(None, alias="x-tls")
 
 
 class GrpcConsumer(Consumer[GrpcConsumerConfig]):
@@ -58,6 +62,7 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
         super().__init__(config, context)
         self._base = _base(config, context)
         self._credential = _credential(config.authentication, context)
+        self._tls = _tls(config, context, self._base)
         self._upstream: Upstream | None = None
         self._mock: MockServer | None = None
         self._check: asyncio.Task[None] | None = None
@@ -68,8 +73,9 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
     async def discover(cls, config: GrpcConsumerConfig, context: BuildContext) -> Any:
         """Return the descriptors that the API has by reflection, or those of the descriptor set."""
         base, credential = _base(config, context), _credential(config.authentication, context)
+        tls = _tls(config, context, base)
         context.raise_problems()
-        upstream = _upstream(config, context)
+        upstream = _upstream(config, context, tls)
         upstream.open(base.text({}))
         try:
             return await _read_definitions(upstream, credential)
@@ -82,7 +88,9 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
 
     async def start(self) -> None:
         """Prepare the connection, which the first call opens; with `mock`, start a mock server first."""
-        self._upstream = _upstream(self.config, self.context)
+        self._upstream = _upstream(self.config, self.context, self._tls)
+        if self._tls is not None:
+            self._tls.start()
         base = self._base.text({}) if not self.context.settings.mock else ""
         if self.context.settings.mock and self._api is not None:
             from .mock import MockServer
@@ -104,13 +112,15 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
             await asyncio.wait([check])
         if upstream is not None:
             await upstream.close()
+        if self._tls is not None:
+            await self._tls.stop()
         if mock is not None:
             await mock.stop()
 
     @property
     def upstream(self) -> Upstream:
         """The connection; it refuses calls before the start."""
-        return self._upstream or _upstream(self.config, self.context)
+        return self._upstream or _upstream(self.config, self.context, self._tls)
 
     def metadata(self) -> Metadata:
         """Return the metadata of a call: the credential, and the headers of plugins."""
@@ -164,12 +174,18 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
         return operations
 
 
-def _upstream(config: GrpcConsumerConfig, context: BuildContext) -> Upstream:
+def _tls(config: GrpcConsumerConfig, context: BuildContext, base: Template) -> ClientTls | None:
+    if config.tls is not None and context.has_value(base) and base.text({}).startswith("grpc://"):
+        context.warn("'x-tls' has no effect with a grpc:// URL; set a grpcs:// 'baseUri'", config, "x-tls")
+    return compile_client_tls(config.tls, context)
+
+
+def _upstream(config: GrpcConsumerConfig, context: BuildContext, tls: ClientTls | None) -> Upstream:
     from .channel import Upstream
 
     settings = context.settings
     connect, total = config.timeout.connect or settings.connect_timeout, config.timeout.total or settings.total_timeout
-    return Upstream(config.namespace, connect, total, settings)
+    return Upstream(config.namespace, connect, total, settings, tls)
 
 
 async def _read_definitions(upstream: Upstream, credential: Credential | None) -> dict[str, Any]:

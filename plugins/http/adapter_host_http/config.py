@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from adapter_host import (
     Authentication,
     BinarySize,
+    ClientTlsSpec,
     ConsumerConfig,
     InputSpec,
     ListField,
@@ -194,4 +195,5 @@ class HttpConfig(ConsumerConfig):
         Literal["native", "aiohttp"],
         BeforeValidator(_current_name, json_schema_input_type=Literal["native", "aiohttp", "lean"]),
     ] = Field("native", alias="x-transport")
+    tls: ClientTlsSpec | None = Field(None, alias="x-tls")
     x_request_id: bool = Field(False, alias="x-request-id")

@@ -43,6 +43,8 @@ class HttpConsumer(Consumer[HttpConfig]):
         self._mock_server: MockServer | None = None
         self._mock_url = ""
         self._credential = compile_authentication(config.authentication, context)
+        if config.tls is not None and self._base.startswith("http://"):
+            context.warn("'x-tls' has no effect with an http:// URL; set an https:// 'baseUri'", config, "x-tls")
         self._upstream = Upstream(context, config, self._credential)
         self._masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(

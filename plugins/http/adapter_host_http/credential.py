@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from adapter_host import Authentication, BuildContext, Template
 
@@ -20,10 +20,13 @@ AUTHORIZATION: Final = "Authorization"
 
 @dataclass(frozen=True, slots=True)
 class AuthTransport:
-    """Means of an authentication flow to send its own requests; `mock_url` replaces the authorization server."""
+    """Means of an authentication flow to send its own requests; `mock_url` replaces the authorization server.
+
+    `options` returns those of a request to a URL: its proxy and its TLS.
+    """
 
     session: aiohttp.ClientSession
-    proxy: Callable[[URL], str | None]
+    options: Callable[[URL], dict[str, Any]]
     timeout: float
     mock_url: str | None = None
 

@@ -19,7 +19,6 @@ from adapter_host import (
     UpstreamStatusError,
     UpstreamTimeoutError,
     UpstreamUnreachableError,
-    client_tls_context,
     decode_json,
 )
 
@@ -27,15 +26,15 @@ from .authenticated import send_authenticated
 from .config import HttpConfig
 from .conversions.conversion import Conversion
 from .conversions.errors import FormatError, TooLargeError
-from .credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential
+from .credential import AUTHORIZATION, AuthTransport, Credential
 from .formats import Format
 from .formats.convert import Converter
 from .formats.pool import ConversionPool, ConversionTimeoutError
-from .proxies import proxy_of
 from .redirects import REDIRECTS, redirect_target
 from .rejections import REJECTED, RejectionLog
 from .request.request import Request
-from .transport.base import Limits, Origin, Response, Transport, TransportError
+from .route import Route
+from .transport.base import Limits, Response, Transport, TransportError
 from .upstream_errors import upstream_error
 
 if TYPE_CHECKING:
@@ -56,13 +55,12 @@ class Upstream:
     def __init__(self, context: BuildContext, config: HttpConfig, credential: Credential | None = None) -> None:
         settings = context.settings
         self._namespace = context.namespace
-        self._environment = settings.environment
         self._response_limit = settings.response_limit
         self._connect_timeout = config.timeout.connect or settings.connect_timeout
         self._total_timeout = config.timeout.total or settings.total_timeout
-        self._native = config.transport == "native"
         self._auth_flow = credential.auth_flow if credential is not None else None
         self._rejections = None if credential is None else RejectionLog(context.namespace, credential)
+        self._route = Route(config, context)
         self.base = ""
         self._path = ""
         self._transport: Transport | None = None
@@ -75,29 +73,20 @@ class Upstream:
         self.base = base
         url = URL(base)
         self._path = url.raw_path.rstrip("/")
-        self._origin = origin_of(base)
         limits = Limits(connect_timeout=self._connect_timeout, idle_timeout=self._total_timeout)
-        proxy = None if direct else proxy_of(url, self._environment)
-        self._transport = self._make_transport(limits, proxy)
+        self._origin, self._transport = self._route.open(base, limits, direct=direct)
         self._pool.open()
         await self._transport.open()
         if self._auth_flow is not None:
-            self._open_auth_flow(self._auth_flow, limits, direct=direct)
-
-    def _make_transport(self, limits: Limits, proxy: str | None) -> Transport:
-        # Imported late: `validate` needs no transport, and serving usually one of them.
-        if self._native and proxy is None:
-            from .transport.native import NativeTransport
-
-            return NativeTransport(self._origin, limits)
-        from .transport.aiohttp import AiohttpTransport
-
-        return AiohttpTransport(self._origin, limits, proxy)
+            self._session = self._route.auth_session(limits)
+            options, mock_url = self._route.auth_options(), self.base if direct else None
+            self._auth_flow.open(AuthTransport(self._session, options, self._total_timeout, mock_url))
 
     async def close(self) -> None:
         """Close all connections."""
         transport, self._transport = self._transport, None
         session, self._session = self._session, None
+        await self._route.close()
         if self._auth_flow is not None:
             await self._auth_flow.close()
         if session is not None:
@@ -155,18 +144,6 @@ class Upstream:
         if body is None:
             raise self._too_large(self._response_limit)
         return Result(**fields, body=body)
-
-    def _open_auth_flow(self, auth_flow: AuthFlow, limits: Limits, *, direct: bool) -> None:
-        environment = self._environment
-        proxy = (lambda url: None) if direct else (lambda url: proxy_of(url, environment))
-        from aiohttp import ClientTimeout
-
-        from adapter_host import open_client_session
-
-        # The flow limits the time of each request.
-        timeout = ClientTimeout(total=None, sock_connect=limits.connect_timeout, sock_read=limits.idle_timeout)
-        self._session = open_client_session(limit=limits.max_connections, timeout=timeout)
-        auth_flow.open(AuthTransport(self._session, proxy, self._total_timeout, self.base if direct else None))
 
     async def _send(
         self, method: str, request: Request, buffer_limit: int, deadline: float, *, events: bool = False
@@ -299,13 +276,3 @@ class Upstream:
     def _upstream_error(self, error: TimeoutError | TransportError) -> UpstreamError:
         _LOG.warning("upstream '%s': %s", self._namespace, str(error) or type(error).__name__)
         return upstream_error(error, self._namespace, self._connect_timeout, self._total_timeout)
-
-
-def origin_of(base: str) -> Origin:
-    """Return the origin of a base URL; for `https`, load the certificate authorities (`SSL_CERT_FILE`)."""
-    url = URL(base)
-    context = None
-    if url.scheme == "https":
-        context = client_tls_context()
-    port = url.port or (80 if context is None else 443)
-    return Origin(url.scheme, url.raw_host or "", port, url.host_port_subcomponent or "", context)

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from adapter_host import Authentication, ConsumerConfig, ListField, Timeouts
+from adapter_host import Authentication, ClientTlsSpec, ConsumerConfig, ListField, Timeouts
 
 
 class McpConfig(ConsumerConfig):
@@ -19,6 +19,7 @@ class McpConfig(ConsumerConfig):
     environment: dict[str, str] = Field(default_factory=dict)
     protocol_version: Literal["auto", "handshake", "2026-07-28"] = "auto"
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
+    tls: ClientTlsSpec | None = Field(None, alias="x-tls")
 
     @model_validator(mode="after")
     def _check_transport(self) -> Self:
@@ -26,6 +27,8 @@ class McpConfig(ConsumerConfig):
             raise ValueError("an MCP server has either a 'url' or a 'command'; set one of them")
         if self.command is not None and self.authentication is not None:
             raise ValueError("'authentication' needs a 'url'; pass secrets to a command by its 'environment'")
+        if self.command is not None and self.tls is not None:
+            raise ValueError("'x-tls' needs a 'url'; a command has no TLS")
         if self.url is not None and (self.arguments or self.environment):
             raise ValueError("'arguments' and 'environment' need a 'command'")
         return self

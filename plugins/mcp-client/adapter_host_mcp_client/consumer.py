@@ -60,11 +60,15 @@ class McpConsumer(Consumer[McpConfig]):
         for operation in self._operations:
             operation.connection = connection
         self._connection = connection
+        if self._server.tls is not None:
+            self._server.tls.start()
         await connection.start()
 
     async def stop(self) -> None:
         if self._connection is not None:
             await self._connection.stop()
+        if self._server.tls is not None:
+            await self._server.tls.stop()
 
     async def _compare(self, client: Client) -> None:
         from mcp.shared.exceptions import MCPError

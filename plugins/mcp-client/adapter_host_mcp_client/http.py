@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from mcp.client import Transport
 from mcp.client.streamable_http import streamable_http_client
 
 from adapter_host import (
+    ClientTls,
     HeaderWriter,
     UpstreamDisconnectedError,
     UpstreamError,
@@ -64,6 +66,7 @@ class HttpEndpoint:
     header_writers: tuple[HeaderWriter, ...]
     response_limit: int
     connect_timeout: float
+    tls: ClientTls | None = None
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[object]:
@@ -88,17 +91,25 @@ class HttpEndpoint:
         return self._open()  # type: ignore[return-value]
 
 
+def _transport(context: ssl.SSLContext) -> httpx2.AsyncHTTPTransport:
+    limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+    return httpx2.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False)
+
+
 class _LimitedTransport(httpx2.AsyncBaseTransport):
     """Sends requests, and bounds their responses; a failure becomes the response to its own request only."""
 
     def __init__(self, endpoint: HttpEndpoint) -> None:
-        limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-        self._inner = httpx2.AsyncHTTPTransport(verify=client_tls_context(), limits=limits, trust_env=False)
         self._endpoint = endpoint
+        self._context = client_tls_context() if endpoint.tls is None else endpoint.tls.current.context
+        self._inner = _transport(self._context)
+        self._former: httpx2.AsyncHTTPTransport | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         for write in self._endpoint.header_writers:
             write(request.headers)
+        if self._endpoint.tls is not None:
+            await self._use(self._endpoint.tls, request)
         if request.method != "POST":
             return await self._inner.handle_async_request(request)
         try:
@@ -106,6 +117,17 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
         except UpstreamError as error:
             message = orjson.loads(await request.aread())
             return _failed_response(error, message.get("id"))
+
+    async def _use(self, tls: ClientTls, request: httpx2.Request) -> None:
+        """Use the current files for new connections; those before the last change are closed."""
+        if tls.server_name is not None:
+            request.extensions = {**request.extensions, "sni_hostname": tls.server_name}
+        context = tls.current.context
+        if context is not self._context:
+            self._context = context
+            former, self._former, self._inner = self._former, self._inner, _transport(context)
+            if former is not None:
+                await former.aclose()
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -147,6 +169,8 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+        if self._former is not None:
+            await self._former.aclose()
 
 
 class _LimitedEvents(httpx2.AsyncByteStream):

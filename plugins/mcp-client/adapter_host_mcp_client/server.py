@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from adapter_host import BuildContext, Template
+from adapter_host import BuildContext, ClientTls, Template, compile_client_tls
 
 from .config import McpConfig
 from .connection import Connection, Ready
@@ -26,6 +26,7 @@ class Server:
     command: Template | None
     arguments: tuple[Template, ...]
     environment: dict[str, Template]
+    tls: ClientTls | None
 
     @classmethod
     def compile(cls, config: McpConfig, context: BuildContext) -> Self:
@@ -38,6 +39,8 @@ class Server:
             text = template.text({})
             if not text.startswith(("http://", "https://")):
                 context.problem(f"'{template.masked()}' is not an http or https URL", config, "url", code="url")
+            if config.tls is not None and text.startswith("http://"):
+                context.warn("'x-tls' has no effect with an http:// URL; set an https:// 'url'", config, "x-tls")
         return cls(
             config,
             context,
@@ -46,6 +49,7 @@ class Server:
             None if config.command is None else context.secret(config.command, config, "command"),
             tuple(context.secret(text, config, "arguments", index) for index, text in enumerate(config.arguments)),
             {name: context.secret(text, config, "environment", name) for name, text in config.environment.items()},
+            compile_client_tls(config.tls, context),
         )
 
     def connection(self, on_ready: Ready | None = None) -> Connection:
@@ -65,7 +69,8 @@ class Server:
     def _endpoint(self, connect_timeout: float) -> HttpEndpoint | StdioEndpoint:
         limit = self.context.settings.response_limit
         if self.url is not None:
-            return HttpEndpoint(self.url.text({}), self.credential, self.context.header_writers, limit, connect_timeout)
+            url, writers = self.url.text({}), self.context.header_writers
+            return HttpEndpoint(url, self.credential, writers, limit, connect_timeout, self.tls)
         assert self.command is not None
         file = Path(self.context.loaded.source.file)
         return StdioEndpoint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -28,10 +29,17 @@ def _module() -> Any:
 
 
 @asynccontextmanager
-async def serve_app(app: Any, certificate: Path | None = None) -> AsyncIterator[str]:
-    """Serve an ASGI application on a free port, and yield its URL."""
+async def serve_app(app: Any, certificate: Path | None = None, client_ca: Path | None = None) -> AsyncIterator[str]:
+    """Serve an ASGI application on a free port, and yield its URL; with `client_ca`, require certificates."""
     config = uvicorn.Config(
-        app, port=0, log_config=None, ssl_certfile=certificate, timeout_graceful_shutdown=0, ws="none"
+        app,
+        port=0,
+        log_config=None,
+        ssl_certfile=certificate,
+        ssl_ca_certs=None if client_ca is None else str(client_ca),
+        ssl_cert_reqs=ssl.CERT_NONE if client_ca is None else ssl.CERT_REQUIRED,
+        timeout_graceful_shutdown=0,
+        ws="none",
     )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
@@ -45,10 +53,12 @@ async def serve_app(app: Any, certificate: Path | None = None) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def serve_station(certificate: Path | None = None, **options: Any) -> AsyncIterator[Any]:
+async def serve_station(
+    certificate: Path | None = None, client_ca: Path | None = None, **options: Any
+) -> AsyncIterator[Any]:
     """Serve a station over streamable HTTP; yield its state and the URL of its endpoint."""
     station = _module().Station()
-    async with serve_app(station.server.streamable_http_app(**options), certificate) as url:
+    async with serve_app(station.server.streamable_http_app(**options), certificate, client_ca) as url:
         yield SimpleNamespace(station=station, url=f"{url}/mcp")
 
 

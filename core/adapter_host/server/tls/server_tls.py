@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
 
 from adapter_host.errors import StartError
-from adapter_host.file_watcher import snapshot, wait_for_change
+from adapter_host.file_watcher import FileWatch
 from adapter_host.settings import TlsFiles
 
 from .loading import find_weaknesses, load_context
@@ -26,17 +25,12 @@ class ServerTls:
 
     def __init__(self, files: TlsFiles) -> None:
         self._files = files
-        self._state = snapshot(self._paths)
+        paths = [path for path in (files.certificate, files.key, files.client_ca) if path is not None]
+        self._watch = FileWatch(paths, files.watch_interval, self._reload)
         self._contexts: dict[_Key, ssl.SSLContext] = {}
-        self._task: asyncio.Task[None] | None = None
         self.use((), requires_client=True)
         for weakness in find_weaknesses(files):
             _log.warning("%s", weakness)
-
-    @property
-    def _paths(self) -> list[str]:
-        files = self._files
-        return [path for path in (files.certificate, files.key, files.client_ca) if path is not None]
 
     def use(self, protocols: tuple[str, ...], *, requires_client: bool) -> None:
         """Prepare a context for `current`; raise `StartError`."""
@@ -50,27 +44,17 @@ class ServerTls:
 
     def start(self) -> None:
         """Use changed files from now on, and those that have changed since the last time."""
-        if self._task is None:
-            if snapshot(self._paths) != self._state:
-                self.reload()
-            self._task = asyncio.get_running_loop().create_task(self._watch())
+        self._watch.start()
 
     async def stop(self) -> None:
         """Watch the files no more."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
-
-    async def _watch(self) -> None:
-        while True:
-            state = await wait_for_change(lambda: self._paths, self._state, self._files.watch_interval)
-            self.reload()
-            self._state = state
+        await self._watch.stop()
 
     def reload(self) -> None:
         """Use the current files from the next connection on; log an error, and keep the former ones, if that fails."""
-        self._state = snapshot(self._paths)
+        self._watch.reload()
+
+    def _reload(self) -> None:
         files = self._files
         try:
             contexts = {key: load_context(files, key[0], requires_client=key[1]) for key in self._contexts}

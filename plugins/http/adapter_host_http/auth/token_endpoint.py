@@ -109,7 +109,7 @@ class TokenEndpointClient:
             return _Endpoint(self._url)
         for url in map(URL, metadata_urls(self._url)):
             async with transport.session.get(
-                url, headers={"Accept": JSON}, allow_redirects=False, proxy=transport.proxy(url)
+                url, headers={"Accept": JSON}, allow_redirects=False, **transport.options(url)
             ) as response:
                 if response.status == 200:
                     return self._endpoint_from_metadata(await self._read(response))
@@ -142,7 +142,7 @@ class TokenEndpointClient:
         body = "&".join(f"{name}={form_encode(value)}" for name, value in fields.items() if value)
         url = URL(endpoint.url)
         async with transport.session.post(
-            url, data=body.encode(), headers=headers, allow_redirects=False, proxy=transport.proxy(url)
+            url, data=body.encode(), headers=headers, allow_redirects=False, **transport.options(url)
         ) as response:
             if response.status != 200:
                 raise UpstreamInvalidError(f"{self._name} issued no token ({await _failure_reason(response)})")

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.http import HttpVersion10, HttpVersion11
 from yarl import URL
 
-from adapter_host import StaleConnectionError, event_format
+from adapter_host import ClientTls, StaleConnectionError, event_format
 from adapter_host_http.request.request import ACCEPTED_CODINGS, Payload, Request
 
 from .aiohttp_errors import PROGRESS, Progress, ProgressConnector, translate_errors
@@ -40,6 +40,11 @@ def open_session(origin: Origin, limits: Limits) -> aiohttp.ClientSession:
     # It would send a request again on new connections and after partial responses, too.
     session._retry_connection = False
     return session
+
+
+def tls_options(tls: ClientTls) -> dict[str, Any]:
+    """Return the options of a request for the TLS of an API."""
+    return {"ssl": tls.current.context, "server_hostname": tls.server_name}
 
 
 class AiohttpTransport(Transport):
@@ -105,6 +110,8 @@ class AiohttpTransport(Transport):
         if method == "HEAD":
             # A server that sends a body nevertheless would send the beginning of the next response.
             headers["Connection"] = "close"
+        tls = self._origin.tls
+        options = {} if tls is None else tls_options(tls)
         sends = 1
         while True:
             try:
@@ -115,6 +122,7 @@ class AiohttpTransport(Transport):
                     data=BytesIO(body) if isinstance(body, bytes) and len(body) > _FILE_THRESHOLD else body,
                     allow_redirects=False,
                     proxy=self._proxy,
+                    **options,
                 )
                 break
             except StaleConnectionError:

@@ -10,6 +10,7 @@ from typing import Final
 
 from multidict import MultiMapping
 
+from adapter_host import ClientTls
 from adapter_host_http.request.request import Request
 
 MAX_CONNECTIONS: Final = 100
@@ -53,13 +54,17 @@ class MalformedResponseError(TransportError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """An origin (RFC 9110, 4.3.1); `host` has no brackets, `authority` is the value of `Host`."""
+    """An origin (RFC 9110, 4.3.1); `host` has no brackets, `authority` is the value of `Host`.
+
+    `tls` replaces `ssl_context`, and may have another context for each new connection.
+    """
 
     scheme: str
     host: str
     port: int
     authority: str
     ssl_context: SSLContext | None = None
+    tls: ClientTls | None = None
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"

@@ -10,7 +10,7 @@ import trustme
 
 from adapter_host import UpstreamUnreachableError
 from adapter_host_http.transport.base import ConnectError, DisconnectedError, IncompleteResponseError
-from adapter_host_http.upstream import origin_of
+from adapter_host_http.transport.origins import origin_of
 
 from .conftest import OK, Peer, always_respond, let_loop_run
 

@@ -176,11 +176,11 @@ class Pool:
         origin, loop = self._origin, self._loop
         addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
         sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY, loop=loop)
+        context, name = origin.ssl_context, origin.host.rstrip(".")
+        if (tls := origin.tls) is not None:
+            context, name = tls.current.context, tls.server_name or name
         _, connection = await loop.create_connection(
-            lambda: Connection(self._context),
-            sock=sock,
-            ssl=origin.ssl_context,
-            server_hostname=origin.host.rstrip(".") if origin.ssl_context else None,
+            lambda: Connection(self._context), sock=sock, ssl=context, server_hostname=name if context else None
         )
         return connection
 
