@@ -36,15 +36,22 @@ class ClientConnector(aiohttp.TCPConnector):
         limit: int,
         tls_context: ssl.SSLContext | None = None,
         socket_factory: Callable[[Any], socket.socket] | None = None,
+        resolver: aiohttp.abc.AbstractResolver | None = None,
     ) -> None:
-        super().__init__(limit=limit, ssl=tls_context or client_tls_context(), socket_factory=socket_factory)
+        context = tls_context or client_tls_context()
+        super().__init__(limit=limit, ssl=context, socket_factory=socket_factory, resolver=resolver)
         self._factory = cast("partial[ResponseHandler]", partial(_Connection, loop=self._loop))
 
 
-def open_client_session(*, limit: int, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
-    """Return a session without cookies and with at most `limit` connections, whose responses are not compressed."""
+def open_client_session(
+    *, limit: int, timeout: aiohttp.ClientTimeout, connector: ClientConnector | None = None
+) -> aiohttp.ClientSession:
+    """Return a session without cookies, whose responses are not compressed.
+
+    It has at most `limit` connections, or those of `connector`.
+    """
     return aiohttp.ClientSession(
-        connector=ClientConnector(limit=limit),
+        connector=connector or ClientConnector(limit=limit),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         auto_decompress=False,

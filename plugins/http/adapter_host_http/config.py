@@ -195,5 +195,6 @@ class HttpConfig(ConsumerConfig):
         Literal["native", "aiohttp"],
         BeforeValidator(_current_name, json_schema_input_type=Literal["native", "aiohttp", "lean"]),
     ] = Field("native", alias="x-transport")
+    proxy: str | None = Field(None, alias="x-proxy", repr=False)
     tls: ClientTlsSpec | None = Field(None, alias="x-tls")
     x_request_id: bool = Field(False, alias="x-request-id")

@@ -10,12 +10,14 @@ from yarl import URL
 from adapter_host import BuildContext, ClientTls, compile_client_tls
 
 from .config import HttpConfig
-from .proxies import proxy_of
+from .proxies import Proxy, compile_proxy, environment_proxy
 from .transport.base import Limits, Origin, Transport
-from .transport.origins import origin_of
+from .transport.origins import origin_of, tls_options
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from adapter_host import ClientConnector
 
 
 class Route:
@@ -25,6 +27,8 @@ class Route:
         self._native = config.transport == "native"
         self._environment = context.settings.environment
         self._tls: ClientTls | None = compile_client_tls(config.tls, context)
+        self._own_proxy = compile_proxy(config, context)
+        self._proxy: Proxy | None = None
         self._direct = False
 
     def open(self, base: str, limits: Limits, *, direct: bool) -> tuple[Origin, Transport]:
@@ -33,9 +37,20 @@ class Route:
         self._origin = origin_of(base, None if direct else self._tls)
         if self._origin.tls is not None:
             self._origin.tls.start()
-        return self._origin, self._transport(None if direct else proxy_of(URL(base), self._environment), limits)
+        self._proxy = self._proxy_of(URL(base))
+        return self._origin, self._transport(self._proxy, limits)
 
-    def _transport(self, proxy: str | None, limits: Limits) -> Transport:
+    @property
+    def proxy_label(self) -> str | None:
+        """The name of the proxy for errors, if there is one."""
+        return None if self._proxy is None else self._proxy.label
+
+    def _proxy_of(self, url: URL) -> Proxy | None:
+        if self._direct:
+            return None
+        return self._own_proxy or environment_proxy(url, self._environment)
+
+    def _transport(self, proxy: Proxy | None, limits: Limits) -> Transport:
         # Imported late: `validate` needs no transport, and serving usually one of them.
         if self._native and proxy is None:
             from .transport.native import NativeTransport
@@ -56,18 +71,24 @@ class Route:
 
         from adapter_host import open_client_session
 
+        from .transport.proxied import SocksConnector, TunnelConnector
+
         # The flow limits the time of each request.
         timeout = ClientTimeout(total=None, sock_connect=limits.connect_timeout, sock_read=limits.idle_timeout)
-        return open_client_session(limit=limits.max_connections, timeout=timeout)
+        connector: ClientConnector
+        if self._own_proxy is not None and self._own_proxy.is_socks and not self._direct:
+            connector = SocksConnector(self._own_proxy.url, limit=limits.max_connections)
+        else:
+            connector = TunnelConnector(limit=limits.max_connections)
+        return open_client_session(limit=limits.max_connections, timeout=timeout, connector=connector)
 
     def auth_options(self) -> Callable[[URL], dict[str, Any]]:
         """Return a function with the options of a request to an authorization server."""
-        from .transport.aiohttp import tls_options
-
         here = URL(str(self._origin)).origin()
 
         def options(url: URL) -> dict[str, Any]:
-            found: dict[str, Any] = {} if self._direct else {"proxy": proxy_of(url, self._environment)}
+            proxy = self._proxy_of(url)
+            found: dict[str, Any] = {} if proxy is None or proxy.is_socks else {"proxy": proxy.url}
             # Other servers do not get the certificate of the host.
             if self._origin.tls is not None and url.origin() == here:
                 found |= tls_options(self._origin.tls)

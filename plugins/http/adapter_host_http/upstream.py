@@ -275,4 +275,6 @@ class Upstream:
 
     def _upstream_error(self, error: TimeoutError | TransportError) -> UpstreamError:
         _LOG.warning("upstream '%s': %s", self._namespace, str(error) or type(error).__name__)
-        return upstream_error(error, self._namespace, self._connect_timeout, self._total_timeout)
+        return upstream_error(
+            error, self._namespace, self._connect_timeout, self._total_timeout, self._route.proxy_label
+        )

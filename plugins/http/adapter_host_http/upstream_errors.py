@@ -18,6 +18,7 @@ from .transport.base import (
     DisconnectedError,
     IncompleteResponseError,
     MalformedResponseError,
+    ProxyError,
     TransportError,
 )
 
@@ -26,9 +27,14 @@ _NOT_SENT = "the request was not sent"
 
 
 def upstream_error(
-    error: TimeoutError | TransportError, name: str, connect_timeout: float, total_timeout: float
+    error: TimeoutError | TransportError,
+    name: str,
+    connect_timeout: float,
+    total_timeout: float,
+    proxy: str | None = None,
 ) -> UpstreamError:
-    """Return the error of a call for an error of its transport."""
+    """Return the error of a call for an error of its transport; `proxy` is the label of its proxy."""
+    through = "" if proxy is None else f" through the proxy '{proxy}'"
     if isinstance(error, DisconnectedError) or (isinstance(error, ConnectError) and error.sent):
         return UpstreamDisconnectedError(f"the upstream '{name}' closed the connection before its response; {_SENT}")
     if isinstance(error, IncompleteResponseError):
@@ -36,13 +42,14 @@ def upstream_error(
     if isinstance(error, MalformedResponseError):
         return UpstreamInvalidError(f"the upstream '{name}' did not respond in HTTP; {_SENT}")
     if isinstance(error, ConnectTimeoutError):
-        message = f"the upstream '{name}' did not accept a connection within {connect_timeout:g} s"
+        message = f"the upstream '{name}' did not accept a connection{through} within {connect_timeout:g} s"
         return UpstreamTimeoutError(f"{message}; {_NOT_SENT}", sent=False)
     if isinstance(error, ConnectDeadlineError):
         message = f"no connection to the upstream '{name}' was available within {total_timeout:g} s"
         return UpstreamTimeoutError(f"{message}; {_NOT_SENT}", sent=False)
     if isinstance(error, ConnectError):
-        return UpstreamUnreachableError(f"the upstream '{name}' cannot be reached; {_NOT_SENT}")
+        reason = f" ({error})" if isinstance(error, ProxyError) else ""
+        return UpstreamUnreachableError(f"the upstream '{name}' cannot be reached{through}{reason}; {_NOT_SENT}")
     if isinstance(error, TimeoutError):
         message = f"the upstream '{name}' did not respond within {total_timeout:g} s"
         return UpstreamTimeoutError(f"{message}; {_SENT}", sent=True)

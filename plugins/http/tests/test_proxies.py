@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from yarl import URL
 
-from adapter_host_http.proxies import proxy_of
+from adapter_host import StartError
+from adapter_host_http.proxies import environment_proxy, proxy_of
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,10 @@ from adapter_host_http.proxies import proxy_of
 def test_hosts_without_a_proxy(base: str, excluded: str, proxied: bool) -> None:
     environment = {"http_proxy": "http://proxy.example", "no_proxy": excluded}
     assert proxy_of(URL(base), environment) == ("http://proxy.example" if proxied else None)
+
+
+def test_invalid_proxy_of_the_environment() -> None:
+    with pytest.raises(StartError) as caught:
+        environment_proxy(URL("http://api.example"), {"http_proxy": "http://robot:secret@proxy.example:99999"})
+    label = "http://proxy.example:99999"
+    assert str(caught.value) == f"the proxy of the environment '{label}' is not a valid URL; correct http_proxy"

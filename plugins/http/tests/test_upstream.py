@@ -364,10 +364,11 @@ async def test_connection_that_ends_after_the_request(
 
 
 async def test_proxy_that_opens_no_tunnel(start: Any, api: Any) -> None:
-    api.reply = responding(status=403)
+    # The API knows no CONNECT.
     environment = {"https_proxy": api.url}
     call = await start({"method": "POST"}, baseUri="https://api.invalid/v1", settings={"environment": environment})
-    with pytest.raises(UpstreamUnreachableError, match=r"cannot be reached; the request was not sent$"):
+    reason = f"through the proxy '{api.url}' (the proxy responded with status 404); the request was not sent"
+    with pytest.raises(UpstreamUnreachableError, match=f"cannot be reached {re.escape(reason)}$"):
         await call()
 
 

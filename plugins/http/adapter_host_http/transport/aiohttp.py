@@ -12,12 +12,21 @@ import aiohttp
 from aiohttp.http import HttpVersion10, HttpVersion11
 from yarl import URL
 
-from adapter_host import ClientTls, StaleConnectionError, event_format
+from adapter_host import StaleConnectionError, event_format
+from adapter_host_http.proxies import Proxy
 from adapter_host_http.request.request import ACCEPTED_CODINGS, Payload, Request
 
-from .aiohttp_errors import PROGRESS, Progress, ProgressConnector, translate_errors
-from .base import ConnectError, Limits, MalformedResponseError, Origin, Response, Transport, TransportError
+from .aiohttp_errors import (
+    PROGRESS,
+    Progress,
+    ProgressConnector,
+    ProgressSocksConnector,
+    ProgressTunnelConnector,
+    translate_errors,
+)
+from .base import ConnectError, Limits, MalformedResponseError, Origin, ProxyError, Response, Transport, TransportError
 from .content_coding import decoder_of
+from .origins import tls_options
 from .resend import may_send_again
 
 _PIECE: Final = 64 * 1024
@@ -26,10 +35,18 @@ _FILE_THRESHOLD: Final = 2**20
 """aiohttp sends larger bodies in pieces only from a file object."""
 
 
-def open_session(origin: Origin, limits: Limits) -> aiohttp.ClientSession:
+def open_session(origin: Origin, limits: Limits, proxy: Proxy | None = None) -> aiohttp.ClientSession:
     """Return a session without cookies, and without headers other than the connection's."""
+    options: dict[str, Any] = {"limit": limits.max_connections, "tls_context": origin.ssl_context}
+    connector: ProgressConnector
+    if proxy is None:
+        connector = ProgressConnector(**options)
+    elif proxy.is_socks:
+        connector = ProgressSocksConnector(proxy.url, **options)
+    else:
+        connector = ProgressTunnelConnector(**options)
     session = aiohttp.ClientSession(
-        connector=ProgressConnector(limit=limits.max_connections, tls_context=origin.ssl_context),
+        connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         # Its decoders are in the event loop, and have no limit but time.
         auto_decompress=False,
@@ -42,15 +59,10 @@ def open_session(origin: Origin, limits: Limits) -> aiohttp.ClientSession:
     return session
 
 
-def tls_options(tls: ClientTls) -> dict[str, Any]:
-    """Return the options of a request for the TLS of an API."""
-    return {"ssl": tls.current.context, "server_hostname": tls.server_name}
-
-
 class AiohttpTransport(Transport):
     """Sends requests with an aiohttp session, through `proxy` if there is one."""
 
-    def __init__(self, origin: Origin, limits: Limits, proxy: str | None = None) -> None:
+    def __init__(self, origin: Origin, limits: Limits, proxy: Proxy | None = None) -> None:
         self._origin = origin
         self._limits = limits
         self._proxy = proxy
@@ -58,7 +70,7 @@ class AiohttpTransport(Transport):
 
     async def open(self) -> None:
         """Create the session; open no connection yet."""
-        self._session = open_session(self._origin, self._limits)
+        self._session = open_session(self._origin, self._limits, self._proxy)
 
     async def close(self) -> None:
         """Close all connections; calls in progress fail."""
@@ -112,6 +124,9 @@ class AiohttpTransport(Transport):
             headers["Connection"] = "close"
         tls = self._origin.tls
         options = {} if tls is None else tls_options(tls)
+        proxy = self._proxy
+        if proxy is not None and not proxy.is_socks:
+            options["proxy"] = proxy.url
         sends = 1
         while True:
             try:
@@ -121,7 +136,6 @@ class AiohttpTransport(Transport):
                     headers=headers,
                     data=BytesIO(body) if isinstance(body, bytes) and len(body) > _FILE_THRESHOLD else body,
                     allow_redirects=False,
-                    proxy=self._proxy,
                     **options,
                 )
                 break
@@ -129,6 +143,10 @@ class AiohttpTransport(Transport):
                 if not may_send_again(method, request, sends):
                     raise
                 sends += 1
+        if response.status == 407 and "proxy" in options and self._origin.scheme == "http":
+            # The proxy has not sent the request; without a tunnel, its response is in the place of that of the API.
+            response.close()
+            raise ProxyError("the proxy responded with status 407")
         if not 200 <= response.status <= 599 or response.version not in (HttpVersion10, HttpVersion11):
             response.close()
             raise MalformedResponseError("a response of another protocol")

@@ -19,7 +19,9 @@ from .base import (
     DisconnectedError,
     IncompleteResponseError,
     MalformedResponseError,
+    ProxyError,
 )
+from .proxied import RefusedByProxyError, SocksConnector, TunnelConnector
 
 
 class Progress:
@@ -46,6 +48,14 @@ class ProgressConnector(ClientConnector):
         return connection
 
 
+class ProgressTunnelConnector(ProgressConnector, TunnelConnector):
+    """Records the same for requests through an HTTP proxy."""
+
+
+class ProgressSocksConnector(ProgressConnector, SocksConnector):
+    """Records the same for requests through a SOCKS proxy."""
+
+
 @contextmanager
 def translate_errors(progress: Progress) -> Iterator[None]:
     """Raise the transport's error for an error of aiohttp, without details of the request."""
@@ -67,7 +77,9 @@ def translate_errors(progress: Progress) -> Iterator[None]:
 
 def _connect_error(error: Exception, *, sent: bool) -> ConnectError:
     failure: ConnectError
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
+    if isinstance(error, RefusedByProxyError):
+        failure = ProxyError(str(error))
+    elif isinstance(error, aiohttp.ConnectionTimeoutError):
         failure = ConnectTimeoutError("no connection in time")
     elif isinstance(error, TimeoutError):
         failure = ConnectDeadlineError("no connection before the deadline")

@@ -32,6 +32,10 @@ class ConnectError(TransportError):
     sent = False
 
 
+class ProxyError(ConnectError):
+    """The proxy opened no connection to the API."""
+
+
 class ConnectTimeoutError(ConnectError):
     """No connection was established in time."""
 
