@@ -34,6 +34,7 @@ _KNOWN: Final = {
     "x-tls": _Extension("http", "adapter-host-http", "a consumed API of type http, mcp or grpc"),
     "x-transport": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-request-id": _Extension("http", "adapter-host-http", "a consumed API of type http"),
+    "x-cache": _Extension("http", "adapter-host-http", "a consumed API of type http, or one of its operations"),
     "x-example": _Extension("http", "adapter-host-http", "an operation of a consumed API of type http"),
     **dict.fromkeys(
         ("x-name", "x-style", "x-explode", "x-allow-reserved", "x-content-type"),

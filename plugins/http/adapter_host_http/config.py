@@ -20,6 +20,8 @@ from adapter_host import (
     Timeouts,
 )
 
+from .cache.policy import CacheSetting
+
 
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
@@ -157,6 +159,7 @@ class HttpOperationSpec(Model):
     accept: Annotated[str, AfterValidator(_check_accept)] | None = Field(None, alias="x-accept", min_length=1)
     output_parameters: ListField[OutputSpec] = ()
     example: Any = Field(None, alias="x-example")
+    cache: CacheSetting = Field(None, alias="x-cache")
 
 
 class HttpResource(Model):
@@ -198,3 +201,4 @@ class HttpConfig(ConsumerConfig):
     proxy: str | None = Field(None, alias="x-proxy", repr=False)
     tls: ClientTlsSpec | None = Field(None, alias="x-tls")
     x_request_id: bool = Field(False, alias="x-request-id")
+    cache: CacheSetting = Field(None, alias="x-cache")

@@ -16,6 +16,7 @@ from adapter_host import (
 )
 
 from .auth.compile import compile_authentication
+from .cache.compile import caching_of, compile_cache
 from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .formats import accept_header
 from .forwarding import HttpPassThroughOperation
@@ -45,7 +46,9 @@ class HttpConsumer(Consumer[HttpConfig]):
         self._credential = compile_authentication(config.authentication, context)
         if config.tls is not None and self._base.startswith("http://"):
             context.warn("'x-tls' has no effect with an http:// URL; set an https:// 'baseUri'", config, "x-tls")
-        self._upstream = Upstream(context, config, self._credential)
+        self.cache = compile_cache(config, context, self._credential)
+        """The cache of its responses, None if no operation has one."""
+        self._upstream = Upstream(context, config, self._credential, self.cache)
         self._masked = base.masked().rstrip("/") if base else ""
         self._operations = tuple(
             self._compile(resource, spec) for resource in config.resources for spec in resource.operations
@@ -87,7 +90,8 @@ class HttpConsumer(Consumer[HttpConfig]):
 
     def _compile(self, resource: HttpResource, spec: HttpOperationSpec) -> HttpOperation:
         with self.context.section() as section:
-            operation = HttpOperation(self._scope(resource, spec), self._upstream, self._masked)
+            caching = caching_of(self.config, spec, self.cache)
+            operation = HttpOperation(self._scope(resource, spec), self._upstream, self._masked, caching)
             _ = operation.format  # Reads its schema file, which is allowed during a build.
         if section.skipped:
             operation.refusal = "it is invalid"

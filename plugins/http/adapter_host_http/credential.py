@@ -57,7 +57,8 @@ class AuthFlow(ABC):
 class Credential:
     """A header or query parameter of every request; `masked` is its value with secrets by name.
 
-    With an `auth_flow` the value is empty: the flow computes it for each request.
+    With an `auth_flow` the value is empty: the flow computes it for each request, for the `account`, which is a secret
+    text of its own for each account.
     """
 
     in_: str
@@ -66,6 +67,7 @@ class Credential:
     masked: str
     secrets: tuple[str, ...] = ()
     auth_flow: AuthFlow | None = None
+    account: str = field(default="", repr=False)
 
     def matches(self, in_: str | None, name: str) -> bool:
         """Return whether a parameter carries the credential."""

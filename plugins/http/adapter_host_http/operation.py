@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from adapter_host import Arguments, ConsumedOperation, Result, decode_json, parse_size
 
 from .auth.compile import describe_authentication
+from .cache.policy import CachePolicy
 from .formats import Format, compile_format
 from .request.body import JSON
 from .request.compiler import RequestCompiler
@@ -20,13 +21,22 @@ from .request.request import CONTENT_TYPE, Request
 from .request.scope import OperationScope
 from .upstream import Upstream
 
+if TYPE_CHECKING:
+    from .cache.http_cache import HttpCache
+
 _IS_JSON: Final = re.compile(r"application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE)
 
 
 class HttpOperation(ConsumedOperation):
     """An operation of a consumed HTTP API."""
 
-    def __init__(self, scope: OperationScope, upstream: Upstream, base: str) -> None:
+    def __init__(
+        self,
+        scope: OperationScope,
+        upstream: Upstream,
+        base: str,
+        caching: tuple[HttpCache, CachePolicy] | None = None,
+    ) -> None:
         spec = scope.spec
         compiler = RequestCompiler(scope)
         self.namespace = scope.context.namespace
@@ -48,6 +58,7 @@ class HttpOperation(ConsumedOperation):
         self.request_media_type = compiler.body_type
         self._base = base
         self._upstream = upstream
+        self._caching = caching
         self._writers = scope.context.header_writers
 
     @cached_property
@@ -58,10 +69,14 @@ class HttpOperation(ConsumedOperation):
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Call the API; with `stream`, return events and a response of more than 64 KiB as a stream."""
         request = self.plan.build(arguments)
+        cached = None
+        if self._caching is not None:
+            cache, policy = self._caching
+            cached = cache.call(policy, request)
         if self._writers:
             request = request.apply_writers(self._writers)
         result = await self._upstream.call(
-            self.plan.method, request, self.format, stream=stream, max_size=self.max_size
+            self.plan.method, request, self.format, stream=stream, max_size=self.max_size, cached=cached
         )
         if self.media_type is not None:
             result.sent_media_type, result.media_type = result.media_type, self.media_type

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,19 +16,17 @@ from adapter_host import (
     UpstreamError,
     UpstreamInvalidError,
     UpstreamStatusError,
-    UpstreamTimeoutError,
     UpstreamUnreachableError,
-    decode_json,
 )
 
-from .authenticated import send_authenticated
+from .authenticated import Send, send_authenticated
+from .cache.policy import MAX_BODY, READ_ONLY
 from .config import HttpConfig
-from .conversions.conversion import Conversion
-from .conversions.errors import FormatError, TooLargeError
 from .credential import AUTHORIZATION, AuthTransport, Credential
+from .decoding import ResponseDecoding
 from .formats import Format
 from .formats.convert import Converter
-from .formats.pool import ConversionPool, ConversionTimeoutError
+from .formats.pool import ConversionPool
 from .redirects import REDIRECTS, redirect_target
 from .rejections import REJECTED, RejectionLog
 from .request.request import Request
@@ -40,25 +37,32 @@ from .upstream_errors import upstream_error
 if TYPE_CHECKING:
     import aiohttp
 
+    from .cache.http_cache import CachedCall, HttpCache
+
 _LOG: Final = logging.getLogger("adapter_host.http")
 
 MAX_REDIRECTS: Final = 5
 STREAM_THRESHOLD: Final = 64 * 1024
 """Responses of at most so many bytes are never streamed."""
 
-_MEDIA_TYPE: Final = re.compile(r"[\w.+/-]{1,80}")
-
 
 class Upstream:
     """A consumed API."""
 
-    def __init__(self, context: BuildContext, config: HttpConfig, credential: Credential | None = None) -> None:
+    def __init__(
+        self,
+        context: BuildContext,
+        config: HttpConfig,
+        credential: Credential | None = None,
+        cache: HttpCache | None = None,
+    ) -> None:
         settings = context.settings
         self._namespace = context.namespace
         self._response_limit = settings.response_limit
         self._connect_timeout = config.timeout.connect or settings.connect_timeout
         self._total_timeout = config.timeout.total or settings.total_timeout
         self._auth_flow = credential.auth_flow if credential is not None else None
+        self._cache = cache
         self._rejections = None if credential is None else RejectionLog(context.namespace, credential)
         self._route = Route(config, context)
         self.base = ""
@@ -66,7 +70,8 @@ class Upstream:
         self._transport: Transport | None = None
         self._session: aiohttp.ClientSession | None = None
         self._pool = context.shared_state("adapter_host_http.conversions", lambda: ConversionPool(settings))
-        self._converter = Converter(context.namespace, self._pool, settings.response_limit)
+        converter = Converter(context.namespace, self._pool, settings.response_limit)
+        self._decoding = ResponseDecoding(context.namespace, converter, settings.response_limit, self._total_timeout)
 
     async def open(self, base: str, *, direct: bool = False) -> None:
         """Prepare to call the API at `base`; `direct` bypasses any proxy."""
@@ -98,7 +103,14 @@ class Upstream:
                 await self._pool.close()
 
     async def call(
-        self, method: str, request: Request, response_format: Format, *, stream: bool, max_size: int | None = None
+        self,
+        method: str,
+        request: Request,
+        response_format: Format,
+        *,
+        stream: bool,
+        max_size: int | None = None,
+        cached: CachedCall | None = None,
     ) -> Result:
         """Send a request and return its response; read at most `max_size` bytes of a response that is not streamed.
 
@@ -109,8 +121,9 @@ class Upstream:
         max_size = None if events else max_size or self._response_limit
         deadline = asyncio.get_running_loop().time() + self._total_timeout
         try:
-            buffer_limit = min(STREAM_THRESHOLD, self._response_limit) if max_size is None else max_size
-            response = await self._send(method, request, buffer_limit, deadline, events=events)
+            threshold = STREAM_THRESHOLD if cached is None else MAX_BODY
+            buffer_limit = min(threshold, self._response_limit) if max_size is None else max_size
+            response = await self._send(method, request, buffer_limit, deadline, events=events, cached=cached)
             try:
                 result = await self._read(response, response_format, max_size)
             except BaseException:
@@ -118,7 +131,11 @@ class Upstream:
                 raise
         except (TimeoutError, TransportError) as error:
             raise self._upstream_error(error) from error
-        return result if conversion is None else await self._convert(result, response_format, conversion, deadline)
+        return (
+            result
+            if conversion is None
+            else await self._decoding.convert(result, response_format, conversion, deadline)
+        )
 
     async def forward(self, method: str, request: Request, *, stream: bool) -> Result:
         """Pass a request through and return the response as received, whatever its status.
@@ -146,7 +163,14 @@ class Upstream:
         return Result(**fields, body=body)
 
     async def _send(
-        self, method: str, request: Request, buffer_limit: int, deadline: float, *, events: bool = False
+        self,
+        method: str,
+        request: Request,
+        buffer_limit: int,
+        deadline: float,
+        *,
+        events: bool = False,
+        cached: CachedCall | None = None,
     ) -> Response:
         """Send a request and follow redirects."""
         transport, auth_flow = self._transport, self._auth_flow
@@ -159,7 +183,16 @@ class Upstream:
             auth_flow = None
         redirects_left = MAX_REDIRECTS if method in ("GET", "HEAD") and not request.pass_through else 0
         while True:
-            if auth_flow is None:
+            if cached is not None:
+                # Each redirect has a response of its own in the cache.
+                send: Send = partial(
+                    transport.send, method, deadline=deadline, buffer_limit=buffer_limit, events=events
+                )
+                if auth_flow is not None:
+                    send = partial(send_authenticated, auth_flow, send, method, deadline=deadline)
+                url = f"{self._origin}{request.target}"
+                response = await cached.respond(method, url, request, send, buffer_limit, deadline)
+            elif auth_flow is None:
                 response = await transport.send(
                     method, request, deadline=deadline, buffer_limit=buffer_limit, events=events
                 )
@@ -174,6 +207,8 @@ class Upstream:
             if redirect is None:
                 if self._rejections is not None and response.status in REJECTED:
                     self._rejections.report(response.status, request)
+                if self._cache is not None and method not in READ_ONLY:
+                    await self._cache.invalidate(f"{self._origin}{request.target}", response)
                 return response
             response.close()
             request = request.with_target(redirect)
@@ -192,7 +227,7 @@ class Upstream:
                 status=response.status,
                 media_type=media_type,
                 headers=headers,
-                decode=self._decoder(response_format, media_type),
+                decode=self._decoding.decoder(response_format, media_type),
                 stream=chunks,
                 hold=partial(self._hold, response),
             )
@@ -200,50 +235,8 @@ class Upstream:
             body = await response.read(max_size or 0)
         if body is None:
             raise self._too_large(max_size or 0)
-        decode = self._decoder(response_format, media_type)
+        decode = self._decoding.decoder(response_format, media_type)
         return Result(status=response.status, media_type=media_type, body=body, headers=headers, decode=decode)
-
-    def _decoder(self, response_format: Format, media_type: str) -> Callable[[bytes], Any]:
-        """Return the function that parses a response where its data is read; others are passed on unchanged."""
-        return response_format.decode or partial(self._parse_json, response_format, media_type)
-
-    def _parse_json(self, response_format: Format, media_type: str, body: bytes) -> Any:
-        try:
-            return decode_json(body, media_type)
-        except ValueError as error:
-            raise self._format_error(response_format, media_type, error) from None
-
-    async def _convert(
-        self, result: Result, response_format: Format, conversion: Conversion, deadline: float
-    ) -> Result:
-        title = response_format.info.title
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._converter.convert(result, response_format, conversion)
-        except TooLargeError:
-            raise UpstreamInvalidError(
-                f"the response of the upstream '{self._namespace}' is larger than {self._response_limit} bytes as JSON"
-            ) from None
-        except TimeoutError:
-            within = f"within {self._total_timeout:g} s; the request was sent"
-            raise UpstreamTimeoutError(
-                f"the response of the upstream '{self._namespace}' was not converted {within}", sent=True
-            ) from None
-        except ConversionTimeoutError:
-            raise UpstreamInvalidError(
-                f"the response of the upstream '{self._namespace}' cannot be converted from {title} in time"
-            ) from None
-        except ValueError as error:
-            raise self._format_error(response_format, result.media_type, error) from None
-
-    def _format_error(self, response_format: Format, media_type: str, error: Exception) -> UpstreamInvalidError:
-        match = _MEDIA_TYPE.match(media_type)
-        # Other errors may quote the response.
-        reason = f"; {error}" if isinstance(error, FormatError) else ""
-        received = f"received {match[0] if match else '?'}{reason}"
-        return UpstreamInvalidError(
-            f"the response of the upstream '{self._namespace}' is not {response_format.info.title} ({received})"
-        )
 
     async def _hold(self, response: Response, limit: int) -> bytes:
         """Read a response that could be streamed, within the timeout of the call."""

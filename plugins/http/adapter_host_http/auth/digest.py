@@ -36,7 +36,8 @@ def compile_digest(authentication: Authentication, context: BuildContext) -> Cre
     user, password = account_templates
     account = Account(user.constant or "", password.constant or "")
     masked = f"Digest {user.masked()}:{password.masked()}"
-    return Credential("header", AUTHORIZATION, "", masked, auth_flow=DigestFlow(account, context.namespace))
+    flow = DigestFlow(account, context.namespace)
+    return Credential("header", AUTHORIZATION, "", masked, auth_flow=flow, account=f"{account.user}:{account.password}")
 
 
 @dataclass(frozen=True, slots=True)

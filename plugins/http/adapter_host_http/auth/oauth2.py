@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from adapter_host import Authentication, BuildContext, Model, Template, UpstreamError, is_secure
+from adapter_host import Authentication, BuildContext, Model, Template, UpstreamError, encode_json, is_secure
 from adapter_host_http.credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential, compile_secret
 from adapter_host_http.request.url import as_tags
 
@@ -57,7 +57,8 @@ def compile_oauth2(authentication: Authentication, context: BuildContext) -> Cre
     endpoint = TokenEndpointClient(context.namespace, source.url, discovered=source.discovered)
     flow = ClientCredentialsFlow(endpoint, grant, share_tokens(context, source.url, grant))
     masked = f"Bearer (token of {source.masked} for {identity.masked()})"
-    return Credential("header", AUTHORIZATION, "", masked, auth_flow=flow)
+    account = encode_json([source.url, grant.client, grant.secret, grant.scope, *targets]).decode()
+    return Credential("header", AUTHORIZATION, "", masked, auth_flow=flow, account=account)
 
 
 @dataclass(frozen=True, slots=True)

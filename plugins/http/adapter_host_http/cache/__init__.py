@@ -1,0 +1,1 @@
+"""The response cache of a consumed API (RFC 9111)."""
