@@ -20,7 +20,7 @@ from adapter_host import (
     Timeouts,
 )
 
-from .cache.policy import CacheSetting
+from .cache_policy import CacheSetting
 
 
 def _upper(value: Any) -> Any:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from adapter_host import Arguments, ConsumedOperation, Result, decode_json, parse_size
 
 from .auth.compile import describe_authentication
-from .cache.policy import CachePolicy
+from .cache_policy import CachePolicy
 from .formats import Format, compile_format
 from .request.body import JSON
 from .request.compiler import RequestCompiler

@@ -20,7 +20,7 @@ from adapter_host import (
 )
 
 from .authenticated import Send, send_authenticated
-from .cache.policy import MAX_BODY, READ_ONLY
+from .cache_policy import MAX_BODY, READ_ONLY
 from .config import HttpConfig
 from .credential import AUTHORIZATION, AuthTransport, Credential
 from .decoding import ResponseDecoding

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from adapter_host import MemoryStateStore, Principal, StoreUnavailableError, UpstreamError, UpstreamStatusError
-from adapter_host_http.cache.policy import KEPT_FOR, MAX_BODY
-from adapter_host_http.cache.storage import MAX_MISSED, CacheStorage
+from adapter_host_http.cache.storage import MAX_MISSED, CacheStorage, WrittenEntries
+from adapter_host_http.cache_policy import KEPT_FOR, MAX_BODY
 
 START = 1_800_000_000.0
 BEARER = {"type": "bearer", "token": "s3cr3t"}
@@ -240,7 +240,7 @@ def headers_of(drawn: Mapping[str, Any], sent: float) -> dict[str, str]:
     return headers
 
 
-def may_reuse(drawn: Mapping[str, Any]) -> bool:
+def may_reuse(drawn: Mapping[str, Any]) -> Any:
     """Return whether RFC 9111, sections 4.2 and 5.2, lets a cache use the response without validation."""
     declared = [drawn["max-age"], drawn["Expires"]]
     if not drawn["private"]:
@@ -680,6 +680,17 @@ async def test_more_writes_without_the_store_than_are_remembered() -> None:
         await storage.read_url("http://a/other")
     clock.now += KEPT_FOR
     assert (await storage.read_url("http://a/other")).generation == ""
+
+
+async def test_process_bounds_the_responses_in_a_shared_store(cached: Cached) -> None:
+    call = await cached.start({"inputParameters": [{"name": "q", "in": "query", "type": "integer"}]})
+    written = WrittenEntries(max_entries=2, max_bytes=10_000)
+    call.consumer.cache.storage = CacheStorage(MemoryStateStore(), None, "site", 60.0, cached.clock, written)
+    assert [(await call(q=q))["n"] for q in (1, 2, 1, 3, 1, 2, 3)] == [1, 2, 1, 3, 4, 5, 6]
+    cached.body = b'"' + b"x" * 9700 + b'"'
+    await call(q=4)
+    cached.body = None
+    assert (await call(q=3))["n"] == 8
 
 
 async def test_mock_has_no_cache(start: Any) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from itertools import count
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -85,7 +86,7 @@ async def read(host: Host, caller: str | None = None) -> int:
     return number
 
 
-async def stored(server: Server, prefix: str) -> dict[bytes, bytes]:
+async def stored(server: Server, prefix: str) -> dict[Any, Any]:
     """Return the values of the hosts by key."""
     async with Redis(port=server.port) as client:
         return {key: await client.get(key) for key in await client.keys(f"*{prefix}:*")}

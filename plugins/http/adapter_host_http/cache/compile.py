@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapter_host import BuildContext
+from adapter_host_http.cache_policy import SAFE_METHODS, CachePolicy, effective_policy
 from adapter_host_http.config import HttpConfig, HttpOperationSpec
 from adapter_host_http.credential import Credential
-
-from .policy import SAFE_METHODS, CachePolicy, effective_policy
 
 if TYPE_CHECKING:
     from .http_cache import HttpCache

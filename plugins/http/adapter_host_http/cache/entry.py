@@ -10,12 +10,12 @@ from typing import Any, Final
 from multidict import CIMultiDict, MultiMapping
 
 from adapter_host import decode_json, encode_json, end_to_end_headers
+from adapter_host_http.cache_policy import KEPT_FOR
 from adapter_host_http.request.request import Request
 from adapter_host_http.transport.base import Response
 
 from .directives import Directives, response_directives, seconds
 from .freshness import forbids_stale, initial_age, is_usable, lifetime
-from .policy import KEPT_FOR
 
 _BODY_HEADERS: Final = frozenset({"content-encoding", "content-length", "content-range", "content-type"})
 """The headers of a 304 that do not replace those of the response, as they describe its body (section 3.2)."""

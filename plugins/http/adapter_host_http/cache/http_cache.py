@@ -12,12 +12,12 @@ from multidict import MultiMapping
 from yarl import URL
 
 from adapter_host import StoreUnavailableError, UpstreamError, current_call, encode_json
+from adapter_host_http.cache_policy import CachePolicy
 from adapter_host_http.request.request import Request
 from adapter_host_http.transport.base import Response, TransportError
 
 from .directives import Directives, request_directives
 from .entry import Entry, Exchange, KeptResponse, unavailable_entry
-from .policy import CachePolicy
 from .storable import is_authorized, is_storable, needs_caller, vary_names
 from .storage import CacheStorage, UrlRecord
 
@@ -30,6 +30,9 @@ WAIT: Final = 5.0
 
 _FAILURES: Final = frozenset({500, 502, 503, 504})
 _BYPASS: Final = ("Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range")
+_CREDENTIALS: Final = ("authorization", "cookie")
+"""The headers that belong to each key, also if plugins write them."""
+
 _NOT_IN_KEY: Final = frozenset({"cache-control", "pragma"})
 
 
@@ -151,7 +154,7 @@ class HttpCache:
         caller = None
         if record.per_caller and (caller := _caller()) is None:
             return None
-        varying = [(name, work.headers.getall(name, ())) for name in record.vary]
+        varying = [(name, work.headers.getall(name, ())) for name in (*_CREDENTIALS, *record.vary)]
         return self.storage.key(work.url, record.generation, work.method, work.call.own, varying, caller)
 
     def _usable(self, work: _Work, place: _Place) -> Response | None:

@@ -7,10 +7,10 @@ from typing import Final
 from multidict import MultiMapping
 
 from adapter_host import event_format
+from adapter_host_http.cache_policy import MAX_BODY
 from adapter_host_http.transport.base import Response
 
 from .directives import Directives, response_directives
-from .policy import MAX_BODY
 
 _STATUSES: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
 """Those that are cacheable by default (RFC 9110, section 15.1), except 206."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from secrets import token_hex
@@ -18,9 +18,9 @@ from adapter_host import (
     decode_json,
     encode_json,
 )
+from adapter_host_http.cache_policy import KEPT_FOR
 
 from .entry import Entry
-from .policy import KEPT_FOR
 
 MAX_ENTRIES: Final = 20_000
 """The entries in the memory of a process: each URL has one, and each of its responses."""
@@ -63,16 +63,49 @@ class UrlRecord:
         return replace(self, generation=generation, vary=names, per_caller=self.per_caller or per_caller)
 
 
+class WrittenEntries:
+    """The responses that this process has written to a store of others, which it bounds like its own memory."""
+
+    def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._sizes: dict[str, int] = {}
+        self._bytes = 0
+
+    def add(self, key: str, size: int) -> Sequence[str]:
+        """Note that a response is written; return the keys of the oldest ones, which are to be dropped."""
+        self.remove(key)
+        dropped = []
+        while self._sizes and (len(self._sizes) >= self._max_entries or self._bytes + size > self._max_bytes):
+            dropped.append(next(iter(self._sizes)))
+            self.remove(dropped[-1])
+        self._sizes[key] = size
+        self._bytes += size
+        return dropped
+
+    def remove(self, key: str) -> None:
+        """Note that a response is dropped."""
+        self._bytes -= self._sizes.pop(key, 0)
+
+
 class CacheStorage:
     """The responses of one consumer; the methods raise `StoreUnavailableError`.
 
-    `clock` is the time that replicas share, `in_flight` the longest time of a request in seconds.
+    `clock` is the time that replicas share, `in_flight` the longest time of a request in seconds. `written` bounds what
+    is written to a store that has no bounds for it.
     """
 
     def __init__(
-        self, store: StateStore, sealer: Sealer | None, site: Any, in_flight: float, clock: Callable[[], float]
+        self,
+        store: StateStore,
+        sealer: Sealer | None,
+        site: Any,
+        in_flight: float,
+        clock: Callable[[], float],
+        written: WrittenEntries | None = None,
     ) -> None:
         self.clock = clock
+        self._written_entries = written
         self._store = store
         self._sealer = sealer
         self._in_flight = in_flight
@@ -121,10 +154,16 @@ class CacheStorage:
     async def write_entry(self, key: str, entry: Entry, kept_for: float) -> None:
         """Keep a response."""
         value = entry.written()
-        await self._store.set(key, value if self._sealer is None else self._sealer.seal(value, key), kept_for)
+        sealed = value if self._sealer is None else self._sealer.seal(value, key)
+        if self._written_entries is not None:
+            for dropped in self._written_entries.add(key, len(sealed)):
+                await self._store.delete(dropped)
+        await self._store.set(key, sealed, kept_for)
 
     async def delete_entry(self, key: str) -> None:
         """Drop a response."""
+        if self._written_entries is not None:
+            self._written_entries.remove(key)
         await self._store.delete(key)
 
     async def invalidate(self, url: str) -> None:
@@ -176,7 +215,8 @@ def open_storage(context: BuildContext, site: Any) -> CacheStorage:
     in_flight = context.settings.total_timeout + 60.0
     sealer = context.sealer("http.cache")
     if context.state.is_shared and sealer is not None:
-        return CacheStorage(context.state.namespaced("http"), sealer, site, in_flight, time.time)
+        written = context.shared_state("adapter_host_http.cache_written", WrittenEntries)
+        return CacheStorage(context.state.namespaced("http"), sealer, site, in_flight, time.time, written)
     # Not the store of the host, whose other entries responses would displace.
     store = context.shared_state(
         "adapter_host_http.cache", lambda: MemoryStateStore(max_entries=MAX_ENTRIES, max_bytes=MAX_BYTES)
