@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -17,9 +17,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from adapter_host import MemoryStateStore, Principal, StoreUnavailableError, UpstreamError, UpstreamStatusError
+import adapter_host_http
+from adapter_host import (
+    HeaderWriter,
+    Host,
+    MemoryStateStore,
+    Plugins,
+    Principal,
+    Settings,
+    StoreUnavailableError,
+    UpstreamError,
+    UpstreamStatusError,
+    current_call,
+    hookimpl,
+)
 from adapter_host_http.cache.storage import MAX_MISSED, CacheStorage, WrittenEntries
 from adapter_host_http.cache_policy import KEPT_FOR, MAX_BODY
+
+from .conftest import NullExposer, StartedHost, document, single_operation
 
 START = 1_800_000_000.0
 BEARER = {"type": "bearer", "token": "s3cr3t"}
@@ -498,6 +513,28 @@ async def test_concurrent_misses_of_private_responses(cached: Cached) -> None:
     results = dict(zip(names, await asyncio.gather(*(as_caller(call, name) for name in names)), strict=True))
     assert len({result["n"] for result in results.values()}) == 5
     assert [await as_caller(call, name) for name in results] == [*results.values()]
+
+
+class TokenPlugin:
+    """Writes the token of each caller."""
+
+    @hookimpl
+    def upstream_headers(self) -> HeaderWriter:
+        def write(headers: MutableMapping[str, str]) -> None:
+            principal = current_call().principal
+            headers["Authorization"] = f"Bearer {principal.subject if principal else ''}"
+
+        return write
+
+
+async def test_token_that_a_plugin_writes_is_in_the_key(start: Any, api: Any) -> None:
+    cached = Cached(start, api)
+    consumer = {"baseUri": api.url, "x-cache": {"shared": True}, **single_operation()}
+    plugins = Plugins({"http": adapter_host_http, "silent": NullExposer, "tokens": TokenPlugin()})
+    async with Host(document(consumer, {}), plugins=plugins, settings=Settings(environment={})) as host:
+        call = StartedHost(host)
+        call.consumer.cache.storage.clock = cached.clock  # type: ignore[attr-defined]
+        assert [await as_caller(call, name) for name in ("ann", "bob", "ann")] == [{"n": 1}, {"n": 2}, {"n": 1}]
 
 
 @pytest.mark.parametrize("secret", ["s3cr3t", "other"])
