@@ -211,6 +211,17 @@ async def test_validation_that_adds_vary_evicts(cached: Cached) -> None:
     assert await call() == {"n": 3}
 
 
+async def test_validation_that_forbids_to_keep_the_response(cached: Cached) -> None:
+    cached.tag = '"1"'
+    call = await cached.start()
+    await call()
+    cached.clock.now += 60
+    cached.headers["Cache-Control"] = "no-store, max-age=60"
+    assert await call() == {"n": 1}
+    assert await call() == {"n": 3}
+    assert "If-None-Match" not in cached.api.last.headers
+
+
 async def test_304_for_another_response(cached: Cached) -> None:
     cached.tag = '"1"'
     call = await cached.start()

@@ -219,8 +219,10 @@ class HttpCache:
         if not vary_names(response.headers) <= {*place.record.vary}:
             # The response that is kept was selected without these headers.
             await self._invalidate(work.url)
-        else:
+        elif is_storable(entry, entry.body):
             await self._store(work, place, entry)
+        else:
+            await self._drop(place)
         return KeptResponse(entry, self.storage.clock(), work.buffer_limit)
 
     async def _keep(self, work: _Work, place: _Place, response: Response, exchange: Exchange) -> None:

@@ -11,6 +11,7 @@ from adapter_host_http.cache_policy import MAX_BODY
 from adapter_host_http.transport.base import Response
 
 from .directives import Directives, response_directives
+from .entry import Entry
 
 _STATUSES: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
 """Those that are cacheable by default (RFC 9110, section 15.1), except 206."""
@@ -18,8 +19,8 @@ _STATUSES: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 
 _FOR_ALL: Final = frozenset({"public", "must-revalidate", "s-maxage"})
 
 
-def is_storable(response: Response, body: bytes) -> bool:
-    """Return whether a response may be kept, at least for its caller."""
+def is_storable(response: Response | Entry, body: bytes) -> bool:
+    """Return whether a response, or one that a 304 has updated, may be kept, at least for its caller."""
     headers = response.headers
     return (
         response.status in _STATUSES

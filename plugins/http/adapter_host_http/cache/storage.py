@@ -39,10 +39,10 @@ _ATTEMPTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class UrlRecord:
-    """What is known of a URL. The keys of its responses depend on the `generation`, so another one drops them.
+    """The record of a URL. The keys of its responses depend on the `generation`, so another one drops them.
 
     `vary` are the request headers on which they depend, in lower case; `per_caller` means that each caller has its own.
-    `changed` is set if an unsafe request has made the record. `value` is that in the store.
+    `changed` is set if an unsafe request has made the record. `value` is its value in the store.
     """
 
     generation: str = ""
