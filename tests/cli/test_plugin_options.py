@@ -12,8 +12,8 @@ import pytest
 from adapter_host.cli import main
 from tests.support.installed_plugins import EXPOSER, install_plugin
 
-AUDIT = '''
-"""An audit log."""
+LEDGER = '''
+"""An ledger log."""
 
 import sys
 from pathlib import Path
@@ -21,16 +21,16 @@ from pathlib import Path
 from adapter_host import Command, Model, ProblemsError, hookimpl, plugin_settings
 
 
-class AuditSettings(Model):
-    """The settings of the audit log."""
+class LedgerSettings(Model):
+    """The settings of the ledger log."""
 
-    file: str = "audit.log"
+    file: str = "ledger.log"
     days: int = 30
     fields: tuple[str, ...] = ()
 
 
 def show(options):
-    settings = plugin_settings(options.settings, "audit", AuditSettings)
+    settings = plugin_settings(options.settings, "ledger", LedgerSettings)
     known = "rest" in options.plugins.names
     print(f"{options.prefix}{settings.file} {settings.days} {','.join(settings.fields)} {known}")
     return 5
@@ -38,12 +38,12 @@ def show(options):
 
 @hookimpl
 def register_settings(register):
-    register(AuditSettings)
+    register(LedgerSettings)
 
 
 @hookimpl
 def register_commands(register):
-    register("audit", Command("show the audit log", show, lambda parser: parser.add_argument("--prefix", default="")))
+    register("ledger", Command("show the ledger log", show, lambda parser: parser.add_argument("--prefix", default="")))
 
 
 @hookimpl
@@ -53,7 +53,7 @@ def check_capability(loaded):
 
 @hookimpl
 def operation_wrapper(operation, context):
-    settings = context.plugin_settings("audit", AuditSettings)
+    settings = context.plugin_settings("ledger", LedgerSettings)
     print(f"{settings.days} days", file=sys.stderr)
 '''
 DOCUMENT = "naftiko: 1.0.0-alpha2\ncapability:\n  exposes:\n    - type: control\n      namespace: a\n      port: 9\n"
@@ -72,7 +72,7 @@ capability:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "audit.py").write_text(AUDIT)
+    (tmp_path / "ledger.py").write_text(LEDGER)
     (tmp_path / "a.yaml").write_text(DOCUMENT)
     (tmp_path / "b.yaml").write_text(WITH_OPERATION)
     yield tmp_path
@@ -82,10 +82,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_plugin_file(capsys: pytest.CaptureFixture[str]) -> None:
     for command in (["validate", "a.yaml"], ["inspect", "a.yaml"]):
-        assert main([*command, "--plugin-file", "audit.py"]) == 0
+        assert main([*command, "--plugin-file", "ledger.py"]) == 0
         assert capsys.readouterr().err == "checked\n"
-    assert main(["plugins", "--plugin-file", "audit.py"]) == 0
-    assert "\naudit " in capsys.readouterr().out
+    assert main(["plugins", "--plugin-file", "ledger.py"]) == 0
+    assert "\nledger " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -107,32 +107,32 @@ def test_broken_plugin_file(
 
 
 def test_settings_of_options(capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--plugin-file", "audit.py", "--plugin-setting", "audit.days=7"]
+    options = ["--plugin-file", "ledger.py", "--plugin-setting", "ledger.days=7"]
     assert main(["validate", "b.yaml", *options]) == 0
     assert capsys.readouterr().err == "checked\n7 days\n"
-    assert main(["audit", *options, "--plugin-setting", 'audit.fields=["a","b"]', "--prefix", "> "]) == 5
-    assert capsys.readouterr().out == "> audit.log 7 a,b True\n"
-    assert main(["audit", "--plugin-file", "audit.py", "--plugin-setting", "audit.file=7"]) == 5
+    assert main(["ledger", *options, "--plugin-setting", 'ledger.fields=["a","b"]', "--prefix", "> "]) == 5
+    assert capsys.readouterr().out == "> ledger.log 7 a,b True\n"
+    assert main(["ledger", "--plugin-file", "ledger.py", "--plugin-setting", "ledger.file=7"]) == 5
     assert capsys.readouterr().out.startswith("7 30 ")
 
 
 def test_settings_of_the_configuration_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "etc").mkdir()
     (folder / "etc/host.yaml").write_text(
-        "pluginFiles: [../audit.py]\nplugins:\n  audit:\n    days: 90\n    file: a.log\n"
+        "pluginFiles: [../ledger.py]\nplugins:\n  ledger:\n    days: 90\n    file: a.log\n"
     )
     assert main(["validate", "b.yaml", "--config", "etc/host.yaml"]) == 0
     assert "90 days" in capsys.readouterr().err
-    assert main(["audit", "--config", "etc/host.yaml", "--plugin-setting", "audit.days=1"]) == 5
+    assert main(["ledger", "--config", "etc/host.yaml", "--plugin-setting", "ledger.days=1"]) == 5
     assert capsys.readouterr().out == "a.log 1  True\n"
 
 
 @pytest.mark.parametrize(
     ("config", "reported"),
     [
-        ("plugins: {audit: {days: many}}", "host.yaml:1:25: 'days' must be a whole number (given 'many')"),
-        ("plugins: {audit: {dais: 3}}", "host.yaml:1:19: unknown key 'dais'; did you mean 'days'?"),
-        ("plugins: {audti: {days: 3}}", "host.yaml:1:18: unknown plugin 'audti'; did you mean 'audit'?"),
+        ("plugins: {ledger: {days: many}}", "host.yaml:1:26: 'days' must be a whole number (given 'many')"),
+        ("plugins: {ledger: {dais: 3}}", "host.yaml:1:20: unknown key 'dais'; did you mean 'days'?"),
+        ("plugins: {legder: {days: 3}}", "host.yaml:1:19: unknown plugin 'legder'; did you mean 'ledger'?"),
         ("plugins: {rest: {days: 3}}", "host.yaml:1:17: plugin 'rest' has no settings; remove them"),
         ("plugins: 5", "host.yaml:1:10: 'plugins' must be a mapping (given 5)"),
         ("plugin: {}", "host.yaml:1:1: unknown key 'plugin'; did you mean 'plugins'?"),
@@ -144,7 +144,7 @@ def test_problems_of_the_configuration_file(
     config: str, reported: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "host.yaml").write_text(config)
-    code = main(["validate", "a.yaml", "--plugin-file", "audit.py", "--config", "host.yaml"])
+    code = main(["validate", "a.yaml", "--plugin-file", "ledger.py", "--config", "host.yaml"])
     assert code == (1 if reported else 0)
     assert reported in capsys.readouterr().err
 
@@ -152,14 +152,14 @@ def test_problems_of_the_configuration_file(
 @pytest.mark.parametrize(
     ("setting", "code", "reported"),
     [
-        ("audit.days=many", 1, "--plugin-setting audit.days: 'days' must be a whole number (given 'many')"),
-        ("audit.dais=3", 1, "--plugin-setting audit.dais: unknown key 'dais'; did you mean 'days'?"),
-        ("audti.days=3", 1, "unknown plugin 'audti'; did you mean 'audit'?"),
-        ("audit=3", 2, "--plugin-setting: 'audit=3' is not NAME.KEY=VALUE"),
+        ("ledger.days=many", 1, "--plugin-setting ledger.days: 'days' must be a whole number (given 'many')"),
+        ("ledger.dais=3", 1, "--plugin-setting ledger.dais: unknown key 'dais'; did you mean 'days'?"),
+        ("legder.days=3", 1, "unknown plugin 'legder'; did you mean 'ledger'?"),
+        ("ledger=3", 2, "--plugin-setting: 'ledger=3' is not NAME.KEY=VALUE"),
     ],
 )
 def test_problems_of_settings(setting: str, code: int, reported: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["validate", "a.yaml", "--plugin-file", "audit.py", "--plugin-setting", setting]) == code
+    assert main(["validate", "a.yaml", "--plugin-file", "ledger.py", "--plugin-setting", setting]) == code
     assert reported in capsys.readouterr().err
 
 
@@ -180,18 +180,18 @@ def test_allowed_and_denied_plugins(folder: Path, capsys: pytest.CaptureFixture[
 
 
 def test_commands_of_plugins(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    install_plugin(folder, "lazy", AUDIT.replace("@hookimpl\ndef check", "def _check").replace(
-        "@hookimpl\ndef operation", "def _operation").replace('"audit", Command', '"lazy", Command').replace(
-        '"audit", AuditSettings', '"lazy", AuditSettings'), {"commands.lazy": "lazy"})  # fmt: skip
+    install_plugin(folder, "lazy", LEDGER.replace("@hookimpl\ndef check", "def _check").replace(
+        "@hookimpl\ndef operation", "def _operation").replace('"ledger", Command', '"lazy", Command').replace(
+        '"ledger", LedgerSettings', '"lazy", LedgerSettings'), {"commands.lazy": "lazy"})  # fmt: skip
     assert main(["validate", "a.yaml"]) == 0
     assert main(["plugins", "new"]) == 2
     assert "guest_lazy" not in sys.modules
     capsys.readouterr()
     with pytest.raises(SystemExit):
         main(["--help"])
-    assert "lazy      show the audit log" in capsys.readouterr().out
+    assert "lazy      show the ledger log" in capsys.readouterr().out
     assert main(["lazy", "--prefix", ">"]) == 5
-    assert capsys.readouterr().out == ">audit.log 30  True\n"
+    assert capsys.readouterr().out == ">ledger.log 30  True\n"
     assert main(["lazy", "--perfix", ">"]) == 2
     assert capsys.readouterr().err.startswith("adapter-host lazy: unknown option '--perfix'; did you mean '--prefix'?")
 
@@ -232,9 +232,9 @@ def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert shown["schema"]["properties"]["transport"]["enum"] == ["http", "stdio"]
     assert main(["plugins", "show", "--format", "json", "environment"]) == 0
     assert json.loads(capsys.readouterr().out)["schema"] is None
-    assert main(["plugins", "--plugin-file", "audit.py", "show", "audit"]) == 0
+    assert main(["plugins", "--plugin-file", "ledger.py", "show", "ledger"]) == 0
     shown_lines = capsys.readouterr().out.splitlines()
-    assert "The settings of the audit log." in shown_lines
+    assert "The settings of the ledger log." in shown_lines
     assert any(line.split() == ["days", "integer", "-", "30"] for line in shown_lines)
     assert main(["plugins", "show", "reest"]) == 2
     assert "no plugin has a type 'reest'; did you mean 'rest'?" in capsys.readouterr().err

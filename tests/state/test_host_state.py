@@ -169,8 +169,8 @@ def test_option_takes_precedence(
     (tmp_path / "a.yaml").write_text(str(DOCUMENT))
     hosts: list[Host] = []
 
-    def build(paths: Any, given: Any) -> Host:
-        hosts.append(_build_host(paths, given))
+    def build(*given: Any) -> Host:
+        hosts.append(_build_host(*given))
         raise ProblemsError(())
 
     monkeypatch.setattr(Plugins, "installed", lambda *_, **__: plugins())
