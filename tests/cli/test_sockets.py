@@ -96,9 +96,10 @@ async def test_taken_port_at_a_reload(workers: int, serve: Serve, tmp_path: Path
             served.process.send_signal(signal.SIGHUP)
             line = await served.wait_for_log("reload failed; still serving the previous version")
             assert f"shop.yaml:17:13: cannot listen on 127.0.0.1:{port}: address already in use" in line
-        assert await client.ask("say") == {"result": "old"}
-        await reload(served, file, document(lines("new")), workers)
-        assert await client.ask("say") == {"result": "new"}
+            assert await client.ask("say") == {"result": "old"}
+            # The port stays taken, as the file watcher may reload the former file once more.
+            await reload(served, file, document(lines("new")), workers)
+            assert await client.ask("say") == {"result": "new"}
 
 
 def test_unix_socket_has_no_port(tmp_path: Path, command: Command) -> None:
