@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def _document(*skills: dict[str, Any], **keys: Any) -> dict[str, Any]:
         "naftiko": "1.0.0-alpha2",
         "capability": {
             "consumes": [{"type": "fake", "namespace": "up", "operations": consumed}],
-            "exposes": [exposed, *SOURCES],
+            "exposes": [exposed, *deepcopy(SOURCES)],
         },
     }
 
