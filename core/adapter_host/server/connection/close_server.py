@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from asyncio.selector_events import BaseSelectorEventLoop
+from collections.abc import Iterator
+from typing import Any
 
 
 async def pause_server(server: asyncio.AbstractServer) -> None:
@@ -23,3 +26,17 @@ async def close_server(server: asyncio.AbstractServer) -> None:
     """Accept no new connections, and close the sockets of a server; open connections continue."""
     await pause_server(server)
     server.close()
+
+
+def accept_waiting(listening: socket.socket, limit: int) -> Iterator[tuple[socket.socket, Any]]:
+    """Yield the connections that the kernel has accepted, with the addresses of their peers.
+
+    Closing the socket would reset them.
+    """
+    for _ in range(limit):
+        try:
+            connection, peer = listening.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        yield connection, peer

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, cast
 
+from .close_server import accept_waiting
 from .connections import FOREVER, Connections
 from .log import HANDSHAKE_TIMEOUT
 from .rate_limited_log import RateLimitedLog
@@ -85,9 +86,8 @@ class TlsServer:
             return
         self._accepting.cancel()
         listening, self._listening = self._listening, None
-        with suppress(OSError):  # no more connections wait
-            for _ in range(self.connections.backlog):
-                self._begin(*listening.accept())
+        for accepted, peer in accept_waiting(listening, self.connections.backlog):
+            self._begin(accepted, peer)
 
     async def stop(self) -> None:
         """Close the connections whose handshakes are not complete."""

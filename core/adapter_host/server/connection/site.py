@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
 
-from .close_server import pause_server
+from .close_server import accept_waiting, pause_server
 from .connections import Connections
 from .handshake import TlsServer
 from .protocol import ConnectionProtocol, RecordedConnectionProtocol
@@ -82,18 +82,8 @@ class ConnectionSite(web.BaseSite):
             self.tls_server.close()
         if self._server is not None:
             await pause_server(self._server)
-            accepted = list(_pending_connections(self._socket, self._backlog))
+            accepted = [connection for connection, _ in accept_waiting(self._socket, self._backlog)]
         await super().stop()
         loop = asyncio.get_running_loop()
         for connection in accepted:
             await loop.connect_accepted_socket(self._build_protocol, connection)
-
-
-def _pending_connections(listening: socket.socket, limit: int) -> Iterator[socket.socket]:
-    for _ in range(limit):
-        try:
-            connection, _ = listening.accept()
-        except OSError:
-            return
-        connection.setblocking(False)
-        yield connection
