@@ -9,7 +9,9 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -19,6 +21,12 @@ import adapter_host_redis
 from adapter_host import RegisterStateStore, hookimpl
 from adapter_host.testing import StateStoreContract
 from adapter_host_redis import RedisStateStore
+
+KEY = "c2l4dGVlbiBieXRlcyBhcmUgbm90IGVub3VnaCBmb3I="
+OTHER_KEY = "YW5vdGhlciBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE="
+
+PREFIXES = (f"prefix-{number}" for number in count())
+"""A prefix for the keys of each test, as tests share a server."""
 
 BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
 
@@ -128,6 +136,18 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def prefix() -> str:
+    """The prefix of the keys of the hosts of a test."""
+    return next(PREFIXES)
+
+
+async def stored(server: Server, prefix: str) -> dict[Any, Any]:
+    """Return the values of the hosts by key."""
+    async with Redis(port=server.port) as client:
+        return {key: await client.get(key) for key in await client.keys(f"*{prefix}:*")}
 
 
 class Clock:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from itertools import count
-from typing import Any
 
 import pytest
 from aiohttp import web
@@ -16,13 +14,9 @@ import adapter_host_http
 from adapter_host import Host, Plugins, Principal
 from adapter_host.testing import FakePlugin, running
 
-from .conftest import Server, serving
-
-KEY = "c2l4dGVlbiBieXRlcyBhcmUgbm90IGVub3VnaCBmb3I="
-OTHER_KEY = "YW5vdGhlciBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE="
+from .conftest import KEY, OTHER_KEY, Server, serving, stored
 
 Start = Callable[..., Awaitable[Host]]
-PREFIXES = (f"cache-{number}" for number in count())
 
 
 class Upstream:
@@ -46,11 +40,6 @@ async def upstream() -> AsyncIterator[Upstream]:
     upstream = Upstream()
     async with serving(upstream.serve) as upstream.url:
         yield upstream
-
-
-@pytest.fixture
-def prefix() -> str:
-    return next(PREFIXES)
 
 
 @pytest.fixture
@@ -84,12 +73,6 @@ async def read(host: Host, caller: str | None = None) -> int:
     principal = None if caller is None else Principal(caller)
     number: int = (await host.call("front.read", {}, principal=principal)).data["secret-field"]
     return number
-
-
-async def stored(server: Server, prefix: str) -> dict[Any, Any]:
-    """Return the values of the hosts by key."""
-    async with Redis(port=server.port) as client:
-        return {key: await client.get(key) for key in await client.keys(f"*{prefix}:*")}
 
 
 async def test_hosts_share_responses(upstream: Upstream, start: Start, shared_server: Server) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from itertools import count
 from typing import Any
 
 import pytest
@@ -15,8 +14,6 @@ from adapter_host import Arguments, Host, Operation, OperationError, Plugins, Re
 from adapter_host.testing import FakePlugin, running
 
 from .conftest import Server
-
-PREFIXES = (f"concurrency-{number}" for number in count())
 
 
 class Work:
@@ -57,9 +54,8 @@ async def work() -> Work:
 
 
 @pytest.fixture
-async def start(work: Work) -> AsyncIterator[Start]:
+async def start(work: Work, prefix: str) -> AsyncIterator[Start]:
     """Start hosts that share a server and a prefix."""
-    prefix = next(PREFIXES)
     async with AsyncExitStack() as stack:
 
         async def start(server: Server, **limit: Any) -> Host:

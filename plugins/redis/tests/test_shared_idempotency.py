@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from itertools import count
 from typing import Any
 
 import pytest
@@ -17,10 +16,7 @@ import adapter_host_resilience
 from adapter_host import Host, OperationError, Plugins, Principal, ProblemsError, StoreUnavailableError, UpstreamError
 from adapter_host.testing import FakePlugin, running
 
-from .conftest import Server, serving
-
-KEY = "c2l4dGVlbiBieXRlcyBhcmUgbm90IGVub3VnaCBmb3I="
-PREFIXES = (f"idempotency-{number}" for number in count())
+from .conftest import KEY, Server, serving
 
 
 class Orders:
@@ -53,9 +49,8 @@ Start = Callable[..., Awaitable[Host]]
 
 
 @pytest.fixture
-async def start(orders: Orders) -> AsyncIterator[Start]:
+async def start(orders: Orders, prefix: str) -> AsyncIterator[Start]:
     """Start hosts that share a server and a prefix."""
-    prefix = next(PREFIXES)
     async with AsyncExitStack() as stack:
 
         async def start(server: Server, consumed: Any = None, environment: Any = None) -> Host:
@@ -81,7 +76,6 @@ async def start(orders: Orders) -> AsyncIterator[Start]:
             )
             return served.host
 
-        start.prefix = prefix  # type: ignore[attr-defined]
         yield start
 
 
@@ -97,10 +91,10 @@ async def test_one_order_for_all_hosts(orders: Orders, start: Start, shared_serv
     assert len(orders.orders) == 1
 
 
-async def test_nothing_in_the_store_is_readable(start: Start, shared_server: Server) -> None:
+async def test_nothing_in_the_store_is_readable(start: Start, shared_server: Server, prefix: str) -> None:
     await place(await start(shared_server))
     async with Redis(port=shared_server.port) as client:
-        (key,) = await client.keys(f"*:{start.prefix}:*")  # type: ignore[attr-defined]
+        (key,) = await client.keys(f"*:{prefix}:*")
         value: Any = await client.get(key)
         assert not any(secret in key + value for secret in (b"number-1", b"first-order", b"lovelace", b"bnVtYmVyLTE"))
         await client.set(key, value[:-1] + bytes([value[-1] ^ 1]))
@@ -110,7 +104,7 @@ async def test_nothing_in_the_store_is_readable(start: Start, shared_server: Ser
 
 @pytest.mark.parametrize("recognized", [False, True])
 async def test_replica_that_dies_during_a_call(
-    orders: Orders, start: Start, shared_server: Server, recognized: bool
+    orders: Orders, start: Start, shared_server: Server, recognized: bool, prefix: str
 ) -> None:
     consumed = {"idempotencyKey": "Idempotency-Key"} if recognized else None
     dead, alive = await start(shared_server, consumed), await start(shared_server, consumed)
@@ -121,7 +115,7 @@ async def test_replica_that_dies_during_a_call(
         await place(alive)
     # As after the time of its lease.
     async with Redis(port=shared_server.port) as client:
-        (lease,) = await client.keys(f"lease:{start.prefix}:*")  # type: ignore[attr-defined]
+        (lease,) = await client.keys(f"lease:{prefix}:*")
         await client.delete(lease)
     held, orders.held = orders.held, None
     if recognized:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from itertools import count, cycle
+from itertools import cycle
 from typing import Any
 
 import aiohttp
@@ -16,10 +16,7 @@ import adapter_host_rest
 from adapter_host import Plugins
 from adapter_host.testing import FakePlugin, running
 
-from .conftest import Server, serving
-
-KEY = "c2l4dGVlbiBieXRlcyBhcmUgbm90IGVub3VnaCBmb3I="
-PREFIXES = (f"nonces-{number}" for number in count())
+from .conftest import KEY, PREFIXES, Server, serving
 
 DOCUMENT = {
     "naftiko": "1.0.0-alpha2",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from itertools import count
 from typing import Any
 
 import pytest
@@ -16,13 +15,9 @@ import adapter_host_http
 from adapter_host import Host, Plugins
 from adapter_host.testing import FakePlugin, running
 
-from .conftest import Server, serving
-
-KEY = "c2l4dGVlbiBieXRlcyBhcmUgbm90IGVub3VnaCBmb3I="
-OTHER_KEY = "YW5vdGhlciBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE="
+from .conftest import KEY, OTHER_KEY, Server, serving, stored
 
 Start = Callable[..., Awaitable[Host]]
-PREFIXES = (f"tokens-{number}" for number in count())
 
 
 class Upstream:
@@ -55,9 +50,8 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 
 @pytest.fixture
-async def start(upstream: Upstream) -> AsyncIterator[Start]:
+async def start(upstream: Upstream, prefix: str) -> AsyncIterator[Start]:
     """Start hosts that share a server and a prefix."""
-    prefix = next(PREFIXES)
     async with AsyncExitStack() as stack:
 
         async def start(server: Server, key: str = KEY, secret: str = "s3cret", **settings: Any) -> Host:
@@ -85,19 +79,11 @@ async def start(upstream: Upstream) -> AsyncIterator[Start]:
             )
             return served.host
 
-        start.prefix = prefix  # type: ignore[attr-defined]
         yield start
 
 
 async def call(*hosts: Host) -> None:
     await asyncio.gather(*(host.call("front.read", {}) for host in hosts))
-
-
-async def stored(server: Server, start: Start) -> dict[Any, Any]:
-    """Return the values of the hosts by key."""
-    async with Redis(port=server.port) as client:
-        keys = await client.keys(f"*:{start.prefix}:*")  # type: ignore[attr-defined]
-        return {key: await client.get(key) for key in keys}
 
 
 async def test_one_request_for_all_hosts(upstream: Upstream, start: Start, shared_server: Server) -> None:
@@ -109,9 +95,11 @@ async def test_one_request_for_all_hosts(upstream: Upstream, start: Start, share
     assert upstream.issued == ["token-1"]
 
 
-async def test_nothing_in_the_store_is_readable(upstream: Upstream, start: Start, shared_server: Server) -> None:
+async def test_nothing_in_the_store_is_readable(
+    upstream: Upstream, start: Start, shared_server: Server, prefix: str
+) -> None:
     await call(await start(shared_server))
-    ((key, value),) = (await stored(shared_server, start)).items()
+    ((key, value),) = (await stored(shared_server, prefix)).items()
     assert not any(secret in key + value for secret in (b"token-1", b"clerk", b"s3cret"))
 
 
@@ -141,14 +129,14 @@ async def test_new_key_opens_what_the_old_one_has_sealed(
     assert upstream.issued == ["token-1"]
 
 
-async def test_token_without_a_key_is_not_stored(start: Start, shared_server: Server) -> None:
+async def test_token_without_a_key_is_not_stored(start: Start, shared_server: Server, prefix: str) -> None:
     await call(await start(shared_server, ""))
-    assert await stored(shared_server, start) == {}
+    assert await stored(shared_server, prefix) == {}
 
 
-async def test_changed_value_is_replaced(upstream: Upstream, start: Start, shared_server: Server) -> None:
+async def test_changed_value_is_replaced(upstream: Upstream, start: Start, shared_server: Server, prefix: str) -> None:
     await call(await start(shared_server))
-    ((key, value),) = (await stored(shared_server, start)).items()
+    ((key, value),) = (await stored(shared_server, prefix)).items()
     async with Redis(port=shared_server.port) as client:
         await client.set(key, value[:-1] + bytes([value[-1] ^ 1]))
         await call(await start(shared_server))
@@ -159,11 +147,13 @@ async def test_changed_value_is_replaced(upstream: Upstream, start: Start, share
     assert upstream.used[-1] == "token-3"
 
 
-async def test_replica_that_dies_during_its_request(upstream: Upstream, start: Start, shared_server: Server) -> None:
+async def test_replica_that_dies_during_its_request(
+    upstream: Upstream, start: Start, shared_server: Server, prefix: str
+) -> None:
     first = await start(shared_server)
     await call(first)
-    ((key, _),) = (await stored(shared_server, start)).items()
-    name = key.decode().partition(f"{start.prefix}:")[2]  # type: ignore[attr-defined]
+    ((key, _),) = (await stored(shared_server, prefix)).items()
+    name = key.decode().partition(f"{prefix}:")[2]
     await first.state.delete(name)
     token = await first.state.acquire(name, 3600)
     await call(await start(shared_server, total_timeout=0.4))
