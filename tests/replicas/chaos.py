@@ -50,7 +50,7 @@ class Report:
             f"{results.failed(*_POSTS, during='kill')} failures in flight": (
                 results.failed(*_POSTS, during="kill") > IN_FLIGHT * self.rounds
             ),
-            # The kernel may accept a connection between the last accept and the close; it has not reached the API.
+            # A connection that arrives in the moment of the close may be reset, and nginx does not repeat a POST.
             f"{results.failed(*_POSTS, during='drain')} failures during rolling restarts": (
                 results.failed(*_POSTS, during="drain") > self.size * self.rounds
             ),
