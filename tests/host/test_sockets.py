@@ -16,7 +16,6 @@ from aiohttp import ClientSession
 from adapter_host import (
     BuildContext,
     Host,
-    ListeningConfig,
     Operations,
     PluginError,
     ProblemsError,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import pytest
+
 from adapter_host.server.connection.close_server import close_server
 
 
@@ -17,14 +19,16 @@ class Closing(asyncio.Protocol):
         transport.close()
 
 
-async def test_a_connection_accepted_in_the_same_turn_is_served() -> None:
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_a_connection_that_the_kernel_or_the_loop_has_accepted_is_served(turns: int) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Closing, "127.0.0.1", 0)
-    with socket.create_connection(server.sockets[0].getsockname()) as client:
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = await loop.create_server(Closing, sock=listening)
+    with socket.create_connection(listening.getsockname()) as client:
         # In the first turn the loop accepts it; in the second one it would create the transport.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await close_server(server)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await close_server(server, listening, Closing, 10)
         client.setblocking(False)
         async with asyncio.timeout(20):
             assert await loop.sock_recv(client, 10) == b"!"

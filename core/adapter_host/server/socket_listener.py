@@ -185,7 +185,9 @@ class SocketListener(Endpoint):
         if isinstance(server, TlsServer):
             server.close()
         elif server is not None:
-            await close_server(server)
+            assert self._socket is not None
+            assert self._connections is not None
+            await close_server(server, self._socket, self._accept, self._connections.backlog)
         self.close()
 
     async def finish_bodies(self) -> None:

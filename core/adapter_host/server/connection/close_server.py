@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio.selector_events import BaseSelectorEventLoop
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -22,9 +22,17 @@ async def pause_server(server: asyncio.AbstractServer) -> None:
         await asyncio.sleep(0)
 
 
-async def close_server(server: asyncio.AbstractServer) -> None:
-    """Accept no new connections, and close the sockets of a server; open connections continue."""
+async def close_server(
+    server: asyncio.AbstractServer, listening: socket.socket, create: Callable[[], asyncio.BaseProtocol], limit: int
+) -> None:
+    """Accept no new connections on `listening`, and close the sockets of its server; open connections continue.
+
+    Those that the kernel has accepted, at most `limit`, are served by protocols that `create` returns.
+    """
     await pause_server(server)
+    loop = asyncio.get_running_loop()
+    for connection, _ in accept_waiting(listening, limit):
+        await loop.connect_accepted_socket(create, connection)
     server.close()
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from .close_server import accept_waiting, pause_server
+from .close_server import close_server
 from .connections import Connections
 from .handshake import TlsServer
 from .protocol import ConnectionProtocol, RecordedConnectionProtocol
@@ -77,13 +77,8 @@ class ConnectionSite(web.BaseSite):
 
     async def stop(self) -> None:
         """Accept no new connections, but serve those that the kernel has accepted: closing the socket resets them."""
-        accepted: list[socket.socket] = []
         if self.tls_server is not None:
             self.tls_server.close()
         if self._server is not None:
-            await pause_server(self._server)
-            accepted = [connection for connection, _ in accept_waiting(self._socket, self._backlog)]
+            await close_server(self._server, self._socket, self._build_protocol, self._backlog)
         await super().stop()
-        loop = asyncio.get_running_loop()
-        for connection in accepted:
-            await loop.connect_accepted_socket(self._build_protocol, connection)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 GRACE: Final = 1.0
 """Seconds that requests in progress have to end when their connection is closed."""
 
+_TURNS: Final = 3
+
 
 class SocketConnection(asyncio.BaseProtocol):
     """One connection; everything that happens on it reaches the protocol of the plugin.
@@ -151,6 +153,9 @@ class SocketConnection(asyncio.BaseProtocol):
 
     async def close(self) -> None:
         """Close the connection after its requests in progress, or after a moment."""
+        # Data that has arrived is read in one turn of the loop, and its request begins in the next ones.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         try:
             async with asyncio.timeout(GRACE):
                 await self.idle.wait()
