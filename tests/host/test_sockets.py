@@ -25,7 +25,7 @@ from adapter_host import (
 )
 from adapter_host.testing import Running
 from tests.support.adapters import PlainConfig, PlainExposer, Recorder, document, plain
-from tests.support.lines import LineExposer, connected, line_plugins
+from tests.support.lines import LineConfig, LineExposer, connected, line_plugins
 
 TYPES = ("streams", "protocols", "buffered")
 """Types whose connections belong to the host."""
@@ -412,12 +412,29 @@ async def test_path_is_too_long(tmp_path: Path) -> None:
         await host(document(lines("streams", "one", unixSocket=str(tmp_path / ("a" * 200))))).start()
 
 
+@pytest.mark.parametrize("kind", TYPES)
+async def test_requests_of_connections_that_wait_for_the_host_are_served_at_the_stop(kind: str) -> None:
+    served = host(document(lines(kind, "hello")))
+    await served.start()
+    place = urlsplit(url(served))
+    clients = [socket.create_connection((place.hostname or "", place.port or 0)) for _ in range(20)]
+    for client in clients:
+        client.sendall(b"get\n")
+    await served.stop()
+    responses = []
+    for client in clients:
+        with client:
+            client.settimeout(20)
+            responses.append(client.recv(100))
+    assert responses == [b'"hello"\n'] * len(clients)
+
+
 async def test_socket_is_declared_and_served_once() -> None:
     served = host(document(lines("streams", "hello")))
     exposer = served.status()[0].exposer
     assert isinstance(exposer, LineExposer)
     with pytest.raises(RuntimeError, match="call 'listen' once"):
-        exposer.context.listen(exposer.config)
+        exposer.context.listen(exposer)
     for use in (lambda: exposer.socket.exposer, exposer.socket.duplicate, exposer.socket.request().__enter__):
         with pytest.raises(RuntimeError, match="use it from 'start' on"):
             use()
@@ -431,7 +448,7 @@ async def test_http_exposer_declares_no_socket() -> None:
     class Listening(PlainExposer):
         def __init__(self, config: PlainConfig, operations: Operations, context: BuildContext) -> None:
             super().__init__(config, operations, context)
-            context.listen(ListeningConfig(type=config.type, namespace=config.namespace, port=0))
+            LineExposer(LineConfig(type=config.type, namespace=config.namespace, port=0), operations, context)
 
     registering = hookimpl(lambda register: register("both", Listening))
     plugins = line_plugins(both=SimpleNamespace(register_exposers=registering))

@@ -37,7 +37,7 @@ class LineExposer(Exposer[LineConfig]):
 
     def __init__(self, config: LineConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
-        self.socket = context.listen(config, scheme="lines")
+        self.socket = context.listen(self, scheme="lines")
         self.by_name = {operation.name: operation for operation in operations.values()}
 
     async def respond(self, line: bytes) -> bytes:

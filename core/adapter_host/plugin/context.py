@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from adapter_host.capability.diagnostics import Section
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, known_keys, walk
-from adapter_host.capability.spec import ConsumerConfig, ListeningConfig
+from adapter_host.capability.spec import ConsumerConfig
 from adapter_host.capability.validation_errors import validation_problems
 from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
@@ -30,7 +30,7 @@ from adapter_host.state.store import StateStore
 
 from .access import AccessCheck
 from .files import Location, parse_location
-from .listening import ListeningSocket, SocketDeclaration
+from .listening import ListeningExposerT, ListeningSocket, SocketDeclaration
 from .plugin_settings import plugin_settings
 from .snapshots import Snapshot, SnapshotError, digest_of, snapshot_path, summarize_changes
 
@@ -102,16 +102,18 @@ class BuildContext:
         keys: SealingKeys | None = self.shared.get(SEALING_KEYS)
         return None if keys is None else keys.sealer(purpose)
 
-    def listen(self, config: ListeningConfig, *, scheme: str = "tcp", protocols: Sequence[str] = ()) -> ListeningSocket:
-        """Declare the socket of an exposer that is no `HttpExposer`; call it once, in `__init__`.
+    def listen(
+        self, exposer: ListeningExposerT, *, scheme: str = "tcp", protocols: Sequence[str] = ()
+    ) -> ListeningSocket[ListeningExposerT]:
+        """Declare the socket of an exposer that is no `HttpExposer`; call it once with `self`, in its `__init__`.
 
         The host opens the socket before the exposer starts: at the address and port of the settings (`--address`,
-        `--port`), or else of the document. `scheme` is that of its URL; with TLS (`--tls-cert`) it is `{scheme}s`, or
-        `tls` for `tcp`. `protocols` are those for ALPN, such as `h2`.
+        `--port`), or else of the exposer's `config`, a `ListeningConfig`. `scheme` is that of its URL; with TLS
+        (`--tls-cert`) it is `{scheme}s`, or `tls` for `tcp`. `protocols` are those for ALPN, such as `h2`.
         """
         if self.sockets:
             raise RuntimeError("the exposer has a socket already; call 'listen' once")
-        declaration = SocketDeclaration(config, scheme, self.settings.body_limit, tuple(protocols))
+        declaration = SocketDeclaration(exposer.config, scheme, self.settings.body_limit, tuple(protocols))
         self.sockets.append(declaration)
         return ListeningSocket(declaration)
 

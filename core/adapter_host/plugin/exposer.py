@@ -88,7 +88,7 @@ class Exposer(ABC, Generic[ExposerConfigT]):
 
         The host sets it for an `HttpExposer`.
         """
-        return next((ListeningSocket(socket).url for socket in self.context.sockets), None)
+        return next((ListeningSocket[Any](socket).url for socket in self.context.sockets), None)
 
     @property
     def failure(self) -> str | None:
@@ -96,7 +96,7 @@ class Exposer(ABC, Generic[ExposerConfigT]):
 
         Health checks read it, so it must not block.
         """
-        return next((ListeningSocket(socket).failure for socket in self.context.sockets), None)
+        return next((ListeningSocket[Any](socket).failure for socket in self.context.sockets), None)
 
     @property
     def stdio(self) -> bool:

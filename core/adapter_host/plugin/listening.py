@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from adapter_host.capability.spec import ListeningConfig
 from adapter_host.operation.limiter import InFlightCounter
@@ -21,6 +21,17 @@ StreamHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 """Returns the protocol of a new connection."""
+
+
+class ListeningExposer(Protocol):
+    """An exposer whose entry in a document has a place to listen at."""
+
+    @property
+    def config(self) -> ListeningConfig:
+        """Its entry."""
+
+
+ListeningExposerT = TypeVar("ListeningExposerT", bound=ListeningExposer)
 
 
 class SocketHost(Protocol):
@@ -107,8 +118,8 @@ class SocketDeclaration:
         return self.host
 
 
-class ListeningSocket:
-    """A socket of the host that serves one exposer; `BuildContext.listen` returns it.
+class ListeningSocket(Generic[ListeningExposerT]):
+    """A socket of the host that serves exposers of one class; `BuildContext.listen` returns it.
 
     The host opens it once and keeps it across reloads. In `start`, call exactly one of `serve`, `serve_streams` and
     `duplicate`. With the first two, the host accepts the connections, limits them, and keeps them across reloads too:
@@ -133,9 +144,10 @@ class ListeningSocket:
         return None if host is not None and host.serving else "not listening"
 
     @property
-    def exposer(self) -> Any:
+    def exposer(self) -> ListeningExposerT:
         """The exposer that currently serves this socket: after a reload, that of the new document."""
-        return self._declaration.serving.exposer
+        exposer: ListeningExposerT = self._declaration.serving.exposer
+        return exposer
 
     async def serve(self, factory: ProtocolFactory, *, marks_requests: bool = False) -> None:
         """Serve each connection by a protocol of asyncio that `factory` returns.
@@ -167,7 +179,9 @@ class ListeningSocket:
         """
         return self._declare(duplicated=True).duplicate()
 
-    def request(self, connection: asyncio.StreamWriter | asyncio.BaseTransport | None = None) -> ServedRequest:
+    def request(
+        self, connection: asyncio.StreamWriter | asyncio.BaseTransport | None = None
+    ) -> ServedRequest[ListeningExposerT]:
         """Return the context of one request; `with` yields the exposer that currently serves this socket.
 
         The exposer is not stopped within the context, and the connection is not idle. Outside of it, the time limits
@@ -187,7 +201,7 @@ class ListeningSocket:
         return host
 
 
-class ServedRequest:
+class ServedRequest(Generic[ListeningExposerT]):
     """A request in progress; its context yields the exposer that serves it."""
 
     __slots__ = ("_activity", "_declaration", "_requests", "_transport")
@@ -197,7 +211,7 @@ class ServedRequest:
         self._transport = transport
         self._activity: AbstractContextManager[Any] = nullcontext()
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> ListeningExposerT:
         declaration = self._declaration
         serving = declaration.serving
         if self._transport is not None and declaration.host is not None:
@@ -205,7 +219,8 @@ class ServedRequest:
         self._requests = serving.requests
         self._requests.enter()
         self._activity.__enter__()
-        return serving.exposer
+        exposer: ListeningExposerT = serving.exposer
+        return exposer
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

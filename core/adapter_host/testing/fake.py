@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from adapter_host import (
@@ -148,6 +149,11 @@ class FakeExposerConfig(ExposerConfig):
     fails: bool = False
 
 
+@dataclass(frozen=True)
+class _Listening:
+    config: ListeningConfig
+
+
 class FakeExposer(Exposer[FakeExposerConfig]):
     """An exposer without a server, for `Host.call` only."""
 
@@ -157,7 +163,7 @@ class FakeExposer(Exposer[FakeExposerConfig]):
         super().__init__(config, operations, context)
         if config.fails:
             # Exposers with sockets start last.
-            context.listen(ListeningConfig(type=config.type, namespace=config.namespace, port=0))
+            context.listen(_Listening(ListeningConfig(type=config.type, namespace=config.namespace, port=0)))
 
     async def start(self) -> None:
         if self.config.fails:

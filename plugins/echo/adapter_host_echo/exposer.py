@@ -42,7 +42,7 @@ class EchoExposer(Exposer[EchoConfig]):
             if self._operations_by_name.setdefault(operation.name, operation) is not operation:
                 message = f"another operation is named '{operation.name}'; rename one of them"
                 context.problem(message, operation.spec, "name", code="duplicate-name")
-        self._socket = context.listen(config)
+        self._socket = context.listen(self)
 
     async def start(self) -> None:
         """Serve the socket, which the host opens, limits and closes."""

@@ -32,7 +32,7 @@ class GrpcExposer(Exposer[GrpcConfig]):
         compiler = ServiceCompiler(config, context)
         self.methods = list(compiler.compile(operations))
         self.file = compiler.file
-        self._socket = context.listen(config, scheme="grpc", protocols=("h2",))
+        self._socket = context.listen(self, scheme="grpc", protocols=("h2",))
         self._server: GrpcServer | None = None
         # Connections are kept across reloads, so the next exposer of the socket closes them.
         self._connections: set[ServerConnection] = context.shared_state(_STATE, set)
