@@ -6,6 +6,7 @@ PROJECTS := pyproject.toml core/pyproject.toml $(sort $(wildcard plugins/*/pypro
 MEMBERS := $(patsubst %/,%,$(dir $(PROJECTS)))
 NODE := tests/conformance/node_modules/.package-lock.json
 FASTMCP := .cache/fastmcp/.installed
+SITE := .cache/site
 GATEWAY := .cache/gateway/.installed
 MUTMUT := .cache/mutmut/.installed
 HELM_VERSION := v4.3.2
@@ -27,7 +28,7 @@ UV = $(patsubst %,SSL_CERT_FILE=%,$(CERTIFICATES)) $(BIN)/uv
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: test demo check coverage fuzz chaos mutants conformance clients bench lock metadata wheels \
+.PHONY: test demo check docs coverage fuzz chaos mutants conformance clients bench lock metadata wheels \
 	deploy-check image-check clean
 
 # EXAMPLES=10 lets the property tests try ten times as many examples.
@@ -43,6 +44,12 @@ check: $(VENV)/.installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy core/adapter_host core/adapter_host_pytest.py plugins/*/adapter_host_* docs/demo.py
 	$(BIN)/mypy --explicit-package-bases --cache-dir .mypy_cache/tests tests $(wildcard plugins/*/tests)
+
+# The documentation as a site that needs no network. Warnings, such as a link without a target, are errors.
+docs: $(SITE)/.installed
+	$(SITE)/bin/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto --conf-dir docs/site \
+		--doctree-dir $(SITE)/doctrees . $(SITE)/html
+	@echo '$(SITE)/html/index.html'
 
 # The official MCP suite, against the command as it is installed.
 conformance: $(VENV)/.installed $(NODE)
@@ -82,6 +89,8 @@ lock: $(BIN)/uv
 		--output-file tests/benchmarks/gateway.lock tests/benchmarks/gateway.in
 	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
 		--constraint requirements.lock --output-file tests/mutants/mutmut.lock tests/mutants/mutmut.in
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
+		--output-file docs/site/requirements.lock docs/site/requirements.in
 
 # Each wheel is built from its sdist, so an sdist that lacks a file fails here.
 wheels: $(VENV)/.installed
@@ -134,6 +143,11 @@ $(GATEWAY): tests/benchmarks/gateway.lock $(VENV)/.installed
 
 # In a separate environment, as mutmut depends on a terminal interface that nothing else needs; the tests run in it, so
 # it has the packages of .venv, too.
+$(SITE)/.installed: docs/site/requirements.lock $(BIN)/uv
+	$(UV) venv --quiet --clear --python $(BIN)/python $(SITE)
+	$(UV) pip install --quiet --python $(SITE)/bin/python --require-hashes --requirements $<
+	touch $@
+
 $(MUTMUT): tests/mutants/mutmut.lock requirements.lock $(PROJECTS) $(VENV)/.installed
 	$(UV) venv --quiet --clear --python $(BIN)/python .cache/mutmut
 	$(UV) pip install --quiet --python .cache/mutmut/bin/python --require-hashes \
