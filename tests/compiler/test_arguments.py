@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import ABSENT, ArgumentError, Host, Input, Settings
-from adapter_host.compiler.argument_checks import compile_validator
+from adapter_host.compiler.values.argument_checks import compile_validator
 from adapter_host.testing import Running
 from tests.support.adapters import document, plain, plain_plugins
 

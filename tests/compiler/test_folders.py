@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adapter_host.compiler.loader import find_documents
+from adapter_host.compiler.loading.loader import find_documents
 from adapter_host.document import Source
 
 CAPABILITY = "naftiko: 1.0.0-alpha2\ncapability: {exposes: []}\n"

@@ -16,7 +16,7 @@ from mcp_types import TextContent, TextResourceContents
 from syrupy.assertion import SnapshotAssertion
 
 from adapter_host import Capability, Host, Operation, Problem, ProblemsError, Semantics, Settings, UpstreamStatusError
-from adapter_host.compiler.loader import load_document
+from adapter_host.compiler.loading.loader import load_document
 from adapter_host.document.source import Source
 from adapter_host.testing import Running, running
 from tests.support.adapters import document, plain, plain_plugins

@@ -9,8 +9,8 @@ import pytest
 
 from adapter_host import Host, Input, ProblemsError
 from adapter_host.capability.spec import InputSpec, OutputSpec
-from adapter_host.compiler.arguments import declared_input
-from adapter_host.compiler.output_schemas import describe_mapped_results
+from adapter_host.compiler.values.arguments import declared_input
+from adapter_host.compiler.values.output_schemas import describe_mapped_results
 from tests.support.adapters import document, plain, plain_plugins
 
 

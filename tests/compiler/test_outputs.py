@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_host import Host, ProblemsError, Result, Settings
-from adapter_host.compiler.coercion import coerce
+from adapter_host.compiler.values.coercion import coerce
 from adapter_host.testing import Running
 from tests.support.adapters import document, plain, plain_plugins
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from adapter_host.compiler.skipped import SkippedOperation, enclosing_unit, remove_units, skipped_operations
+from adapter_host.compiler.loading.skipped import SkippedOperation, enclosing_unit, remove_units, skipped_operations
 from adapter_host.document import Loc, Source
 
 DATA: dict[str, Any] = {

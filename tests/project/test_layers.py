@@ -37,14 +37,14 @@ PACKAGES = (
 
 LATE_IMPORTS = {
     ("__init__.py", "__getattr__", "_import_module"),
-    ("compiler/loader.py", "load_document", "from adapter_host.document.strict import check_strict"),
+    ("compiler/loading/loader.py", "load_document", "from adapter_host.document.strict import check_strict"),
     (
-        "compiler/openapi_completion.py",
+        "compiler/loading/openapi_completion.py",
         "read",
         "from adapter_host.openapi import Documents, Fetcher, WarningCollector, capability, read_api",
     ),
     (
-        "compiler/openapi_source.py",
+        "compiler/loading/openapi_source.py",
         "capability_of",
         "from adapter_host.openapi import Documents, WarningCollector, capability, read_api",
     ),

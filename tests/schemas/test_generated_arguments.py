@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter_host import ArgumentError, Input
-from adapter_host.compiler.argument_checks import compile_validator
+from adapter_host.compiler.values.argument_checks import compile_validator
 from adapter_host.schemas.explanation import Explainer
 from adapter_host.schemas.resolve import resolve_schema
 from adapter_host.schemas.wording import describe_place, json_pointer

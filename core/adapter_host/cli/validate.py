@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from adapter_host.compiler.loader import find_documents
+from adapter_host.compiler.loading.loader import find_documents
 from adapter_host.compiler.plan import Plan
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import Problem

@@ -35,13 +35,13 @@ from .call_records import record_consumed
 from .extensions import warn_ineffective_extensions
 from .forward import ForwardCompiler, ForwardTarget
 from .http_paths import check_paths
+from .loading.skipped import SkippedOperation
 from .operation import OperationCompiler
 from .plan import ExposerPlan, Plan
 from .references import Caller, Functions
 from .refusals import join_observers, record_refusals
-from .response_limits import ResponsePolicy
-from .skipped import SkippedOperation
 from .steps.compiler import StepTools, WrapStep
+from .values.response_limits import ResponsePolicy
 from .wrappers import apply_wrappers, compile_step_wrapper, wrap_consumed
 
 if TYPE_CHECKING:

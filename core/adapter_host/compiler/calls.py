@@ -8,9 +8,9 @@ from adapter_host.operation.item_streams import map_events
 from adapter_host.operation.operation import Arguments, Call, ConsumedOperation
 from adapter_host.operation.result import JSON, Result, success
 
-from .arguments import ArgumentMapper
-from .coercion import Transform
-from .response_limits import ResponsePolicy, compile_response_limit
+from .values.arguments import ArgumentMapper
+from .values.coercion import Transform
+from .values.response_limits import ResponsePolicy, compile_response_limit
 
 
 def declared_media_type(target: ConsumedOperation, *, mapped: bool) -> str | None:

@@ -13,9 +13,9 @@ from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, Call
 from adapter_host.operation.result import Result
 
-from .arguments import operation_inputs
-from .coercion import coerce
-from .scope import Scope, compile_getter, is_input
+from .values.arguments import operation_inputs
+from .values.coercion import coerce
+from .values.scope import Scope, compile_getter, is_input
 
 Maker = Callable[[Arguments], Any]
 

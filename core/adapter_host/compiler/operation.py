@@ -15,19 +15,8 @@ from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, ConsumedOperation, Operation
 from adapter_host.operation.result import Result
 
-from .argument_checks import compile_validator
-from .arguments import (
-    ArgumentMapper,
-    bind_arguments,
-    compile_mapper,
-    compile_preview,
-    operation_inputs,
-)
 from .calls import compile_call, declared_media_type, returns_events
-from .coercion import Transform
 from .constant import compile_constant
-from .output_schemas import ResultSchema, describe_declared, describe_passed_through, describe_results
-from .outputs import compile_outputs
 from .references import (
     Caller,
     Functions,
@@ -36,12 +25,23 @@ from .references import (
     best_matches,
     unknown_operation_message,
 )
-from .response_limits import ResponsePolicy, with_media_type
-from .scope import Scope
 from .steps.caching import with_caching_headers
 from .steps.compiler import StepCompiler, StepTools
 from .steps.flow import compile_flow
 from .steps.mappings import Finish, compile_finish, describe_steps_result
+from .values.argument_checks import compile_validator
+from .values.arguments import (
+    ArgumentMapper,
+    bind_arguments,
+    compile_mapper,
+    compile_preview,
+    operation_inputs,
+)
+from .values.coercion import Transform
+from .values.output_schemas import ResultSchema, describe_declared, describe_passed_through, describe_results
+from .values.outputs import compile_outputs
+from .values.response_limits import ResponsePolicy, with_media_type
+from .values.scope import Scope
 
 Outputs = Sequence[OutputSpec]
 

@@ -17,11 +17,11 @@ from adapter_host.plugin.consumer import ConsumedCall
 from adapter_host.plugin.context import BuildContext
 from adapter_host.plugin.manager import Plugins
 
-from .argument_checks import compile_validator
 from .call_records import record_operation
-from .result_checks import check_results
 from .steps.compiler import WrapStep
 from .steps.flow import Work
+from .values.argument_checks import compile_validator
+from .values.result_checks import check_results
 
 
 def apply_wrappers(

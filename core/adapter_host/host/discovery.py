@@ -8,7 +8,7 @@ from typing import Any
 
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import ConsumerConfig
-from adapter_host.compiler.loader import load_document
+from adapter_host.compiler.loading.loader import load_document
 from adapter_host.errors import PluginError
 from adapter_host.plugin.context import BuildContext
 from adapter_host.plugin.manager import Plugins

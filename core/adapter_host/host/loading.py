@@ -9,8 +9,8 @@ from typing import Any
 
 from adapter_host.capability.spec import Capability
 from adapter_host.compiler.builder import compile_capability
-from adapter_host.compiler.loader import find_documents, load_document
-from adapter_host.compiler.openapi_source import capability_of, is_openapi
+from adapter_host.compiler.loading.loader import find_documents, load_document
+from adapter_host.compiler.loading.openapi_source import capability_of, is_openapi
 from adapter_host.compiler.plan import Plan
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError

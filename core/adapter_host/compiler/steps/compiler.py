@@ -9,16 +9,16 @@ from typing import Any, Final
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OperationSpec
 from adapter_host.capability.step_specs import CallStepSpec, LookupStepSpec, StepSpec
-from adapter_host.compiler.arguments import (
+from adapter_host.compiler.values.arguments import (
     ArgumentBinding,
     ArgumentMapper,
     bind_arguments,
     compile_mapper,
     compile_preview,
 )
-from adapter_host.compiler.outputs import compile_refinement
-from adapter_host.compiler.response_limits import ResponseLimit, ResponsePolicy, compile_response_limit
-from adapter_host.compiler.scope import Getter, Value, Values, compile_getter, is_input
+from adapter_host.compiler.values.outputs import compile_refinement
+from adapter_host.compiler.values.response_limits import ResponseLimit, ResponsePolicy, compile_response_limit
+from adapter_host.compiler.values.scope import Getter, Value, Values, compile_getter, is_input
 from adapter_host.errors import ArgumentError, UpstreamInvalidError
 from adapter_host.expressions.template import ABSENT, Reference
 from adapter_host.operation.inputs import Input

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from adapter_host.compiler.scope import Values
+from adapter_host.compiler.values.scope import Values
 from adapter_host.errors import OperationError
 from adapter_host.expressions.jsonpath import PathGetter
 from adapter_host.operation.result import Result

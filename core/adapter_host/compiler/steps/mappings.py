@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adapter_host.capability.spec import MappingSpec, OperationSpec, OutputSpec
-from adapter_host.compiler.coercion import Transform
-from adapter_host.compiler.output_schemas import ResultSchema, describe_mapped_results, describe_results
-from adapter_host.compiler.outputs import (
+from adapter_host.compiler.values.coercion import Transform
+from adapter_host.compiler.values.output_schemas import ResultSchema, describe_mapped_results, describe_results
+from adapter_host.compiler.values.outputs import (
     Path,
     compile_mapped_outputs,
     compile_outputs,
     is_passthrough,
 )
-from adapter_host.compiler.scope import Scope, Values, compile_getter
+from adapter_host.compiler.values.scope import Scope, Values, compile_getter
 from adapter_host.expressions.template import ABSENT
 from adapter_host.operation.result import Result
 

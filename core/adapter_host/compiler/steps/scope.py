@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import OperationSpec
-from adapter_host.compiler.scope import Getter, Scope, Value, Values, is_input
+from adapter_host.compiler.values.scope import Getter, Scope, Value, Values, is_input
 from adapter_host.document.messages import did_you_mean
 from adapter_host.document.source import Loc
 from adapter_host.expressions.jsonpath import PathGetter, compile_path

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from adapter_host.compiler.references import placeholders
 from adapter_host.document.nodes import SequenceNode
 from adapter_host.document.source import Loc, Source
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, ConsumedOperation
 from adapter_host.operation.result import Result
-
-from .references import placeholders
 
 _UNITS: Final = frozenset({"functions", "operations", "prompts", "resources", "skills", "tools"})
 """The lists whose items are used independently of each other."""

@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 from adapter_host.capability.spec import InputSpec, OperationSpec
 from adapter_host.capability.step_specs import CallStepSpec
+from adapter_host.compiler.references import normalize_name
 from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
 from adapter_host.expressions.template import Reference, Template
 from adapter_host.operation.inputs import Input, restrictions, type_of
 from adapter_host.operation.operation import Arguments
 
-from .references import normalize_name
 from .scope import Scope, is_input
 
 ArgumentMapper = Callable[[Arguments], Arguments]

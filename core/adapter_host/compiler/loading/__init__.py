@@ -1,0 +1,1 @@
+"""Load documents: read and parse them, and complete them by OpenAPI documents. Imports `references`."""
