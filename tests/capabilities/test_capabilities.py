@@ -403,6 +403,7 @@ CALLS: dict[str, list[Rest | Refused | Tool | Graphql | Skill | Grpc | Resource 
             sent("/loans", method="POST", body={"variety": "Blue Lake", "packets": 2}),
             {"variety": "Blue Lake", "packets": 2},
         ),
+        Resource("skill://seed-skills/sowing/SKILL.md", (FOLDER / "sowing/SKILL.md").read_text(encoding="utf-8")),
     ],
     "seed-skills": [
         Rest(

@@ -1,4 +1,4 @@
-"""Run the official MCP conformance suite against the command, for each protocol revision."""
+"""Run the official MCP conformance suite against the command, for each protocol revision and the extensions."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ HERE: Final = Path(__file__).parent
 SUITE: Final = HERE / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
 EXPECTED: Final = HERE / "expected-failures.yaml"
 REVISIONS: Final = ("2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
+EXTENSIONS: Final = "extensions"
+"""Runs the scenarios of extensions, which belong to no revision."""
+
 ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(HERE / "plugin")}
 RESPONSES: Final = {
     "text": (200, "text/plain", b"This is a simple text response for testing."),
@@ -90,10 +93,32 @@ def node() -> str:
 
 
 async def run(revision: str, url: str, folder: Path) -> tuple[bool, str]:
-    """Run the suite; return whether it passed, and its output."""
-    command = [node(), str(SUITE), "server", "--url", url, "--suite", "all", "--spec-version", revision]
+    """Run the suite for a revision, or for the extensions; return whether it passed, and its output."""
+    if revision != EXTENSIONS:
+        return await run_suite(url, folder, "--suite", "all", "--spec-version", revision)
+    runs = [await run_suite(url, folder, "--scenario", name) for name in await extension_scenarios()]
+    return all(passed for passed, _ in runs), "".join(output for _, output in runs)
+
+
+async def run_suite(url: str, folder: Path, *selection: str) -> tuple[bool, str]:
     options = ["--expected-failures", str(EXPECTED), "--output-dir", str(folder)]
-    process = await asyncio.create_subprocess_exec(*command, *options, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
+    return await execute("server", "--url", url, *selection, *options)
+
+
+async def extension_scenarios() -> list[str]:
+    """Return the names of the suite's scenarios for extensions of servers."""
+    passed, output = await execute("list")
+    servers, _, _ = output.partition("Client scenarios")
+    names = re.findall(r"^ *- (\S+) \[extension\]$", servers, re.MULTILINE)
+    if not passed or not names:
+        sys.exit(f"the suite lists no scenarios of extensions: {output}")
+    return names
+
+
+async def execute(*arguments: str) -> tuple[bool, str]:
+    """Run the command of the suite; return whether it passed, and its output."""
+    command = [node(), str(SUITE), *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
     output, _ = await process.communicate()
     return process.returncode == 0, output.decode(errors="replace")
 
@@ -136,7 +161,7 @@ def unexplained() -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("revision", nargs="*", default=REVISIONS)
+    parser.add_argument("revision", nargs="*", default=(*REVISIONS, EXTENSIONS))
     revisions = parser.parse_args().revision
     if not SUITE.exists():
         sys.exit("the suite is not installed: `make conformance` does that (it needs npm)")

@@ -139,6 +139,7 @@ class McpConfig(HttpExposerConfig):
 
     `x_schema_profile` is the form of tools' names and schemas; model providers' APIs accept `portable` ones.
     `x_discovery` is how clients find tools: all are listed, or search finds them; `auto` chooses by their tokens.
+    `x_skills` are namespaces of exposers of type `skill`, whose skills it serves as well.
     """
 
     transport: Literal["http", "stdio"] = "http"
@@ -153,6 +154,7 @@ class McpConfig(HttpExposerConfig):
     x_convert_texts: bool = Field(True, alias="x-convert-texts")
     x_schema_profile: Literal["portable", "full"] = Field("portable", alias="x-schema-profile")
     x_discovery: Literal["all", "search", "auto"] = Field("all", alias="x-discovery")
+    x_skills: ListField[str] = Field((), alias="x-skills")
 
     @property
     def binary_limit(self) -> int | None:

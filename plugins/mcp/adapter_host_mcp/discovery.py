@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import orjson
@@ -21,7 +21,8 @@ _LIST_CAPABILITY: Final = {"listChanged": True}
 class ServerIdentity:
     """The server's name, version, capabilities and instructions.
 
-    Clients may cache results for `ttl_ms` milliseconds; in the scope `public`, also for other users.
+    Clients may cache results for `ttl_ms` milliseconds; in the scope `public`, also for other users. `extensions` are
+    the settings of each extension by its identifier, declared in the stateless revision.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ServerIdentity:
     ttl_ms: int
     cache_scope: Literal["public", "private"]
     capabilities: Mapping[str, Any]
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def info(self) -> dict[str, str]:
@@ -61,10 +63,11 @@ class ServerInfo:
         self._instructions = instructions
         self.result_meta = b"," + orjson.dumps({"resultType": "complete", **meta})[1:-1]
         """Members that the stateless revision requires in every result."""
+        extensions = {"extensions": identity.extensions} if identity.extensions else {}
         self.discover_result = orjson.dumps(
             {
                 "supportedVersions": [STATELESS_VERSION],
-                "capabilities": identity.capabilities,
+                "capabilities": {**identity.capabilities, **extensions},
                 **instructions,
                 **cache,
                 **meta,

@@ -21,6 +21,7 @@ from .features.resources import FileResource, prepare_resources, warn_missing_lo
 from .features.tools import Tool, prepare_tools
 from .search.served_tools import ServedTools, check_discovery, serve_tools
 from .search.tool_search import ToolSearch
+from .skills.served_skills import prepare_skills, skills_extension
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -57,7 +58,8 @@ class McpExposer(HttpExposer[McpConfig]):
     def __init__(self, config: McpConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
         self.tools = prepare_tools(config, operations, context)
-        self.resources = prepare_resources(config.resources, operations, context)
+        self.skills = prepare_skills(config, context)
+        self.resources = (*prepare_resources(config.resources, operations, context), *self.skills)
         self.prompts = prepare_prompts(config.prompts, context)
         check_discovery(config, self.tools, context)
         self._check_port()
@@ -211,6 +213,7 @@ class McpExposer(HttpExposer[McpConfig]):
                 prompts=bool(self.prompts),
                 completion=can_complete(self.resources, self.prompts.values()),
             ),
+            extensions=skills_extension(self.skills),
         )
 
     async def drain(self) -> None:
@@ -258,6 +261,10 @@ class McpExposer(HttpExposer[McpConfig]):
             handlers.add_resources(server, self.resources)
         if self.prompts:
             handlers.add_prompts(server, self.prompts)
+        if self.skills:
+            from .sdk.skills import add_skills
+
+            add_skills(server, self.skills, self._identity())
         handlers.add_completion(server, self.resources, self.prompts)
         return server
 

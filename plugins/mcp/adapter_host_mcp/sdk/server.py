@@ -84,21 +84,22 @@ class McpServer(Server[None]):
 class PaginatedList(Generic[_Entry]):
     """A paginated list; cursors are valid only for a list of the same entries."""
 
-    def __init__(self, entries: Sequence[_Entry], names: Sequence[str]) -> None:
+    def __init__(self, entries: Sequence[_Entry], names: Sequence[str], size: int = PAGE_SIZE) -> None:
         self._entries = entries
+        self._size = size
         self._fingerprint = hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).digest()[:6]
 
     def page(self, params: types.PaginatedRequestParams | None) -> tuple[list[_Entry], str | None]:
         """Return the requested page and the cursor of the next; raise `MCPError` for an unknown cursor."""
         start = self._start(params.cursor) if params and params.cursor is not None else 0
-        end = start + PAGE_SIZE
+        end = start + self._size
         return list(self._entries[start:end]), self._cursor(end) if end < len(self._entries) else None
 
     def _cursor(self, start: int) -> str:
         return base64.urlsafe_b64encode(self._fingerprint + start.to_bytes(4, "big")).decode().rstrip("=")
 
     def _start(self, cursor: str) -> int:
-        for start in range(PAGE_SIZE, len(self._entries), PAGE_SIZE):
+        for start in range(self._size, len(self._entries), self._size):
             if cursor == self._cursor(start):
                 return start
         raise MCPError(types.INVALID_PARAMS, "unknown cursor; start again without a cursor")
@@ -122,6 +123,7 @@ def build_server(identity: ServerIdentity, tools: Mapping[str, Tool]) -> Server[
         cache_hints=dict.fromkeys(get_args(CacheableMethod), hint),
         on_list_tools=list_tools,
     )
+    server.extensions.update(identity.extensions)
     # Removes the SDK's tracing, which slows down requests even when nothing collects the traces.
     server.middleware.clear()
     return server
