@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from adapter_host import parse_json
 
 from .errors import ContentTypeNotSupportedError, InvalidParamsError
 
 _SAFE_INTEGERS: Final = 2.0**53
+_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.IGNORECASE)
 
 State = Literal[
     "TASK_STATE_SUBMITTED",
@@ -77,6 +80,13 @@ class TaskRequest(WireModel):
     history_length: int | None = Field(None, ge=0)
 
 
+def _require_timestamp(value: Any) -> Any:
+    """Refuse all but texts in the form of RFC 3339; pydantic also reads seconds since 1970."""
+    if not isinstance(value, str) or not _TIMESTAMP.match(value):
+        raise PydanticCustomError("timestamp", "must be a timestamp such as 2026-01-31T12:00:00Z")
+    return value
+
+
 class ListTasksRequest(WireModel):
     """The parameters of `ListTasks`."""
 
@@ -85,7 +95,7 @@ class ListTasksRequest(WireModel):
     page_size: int = Field(50, ge=1, le=100)
     page_token: str = ""
     history_length: int | None = Field(None, ge=0)
-    status_timestamp_after: datetime | None = None
+    status_timestamp_after: Annotated[datetime, BeforeValidator(_require_timestamp)] | None = None
     include_artifacts: bool = False
 
 

@@ -27,6 +27,7 @@ from .conftest import CARD_PATH, Document, Serve, call_part, new_message
 
 READ = [{"name": "read"}]
 NO_EXTENDED_CARD = "there is no extended agent card; use the public one"
+NO_TIMESTAMP = "statusTimestampAfter: must be a timestamp such as 2026-01-31T12:00:00Z"
 NO_ZONE = "statusTimestampAfter: must have a time zone"
 JSON = {"Content-Type": "application/json"}
 
@@ -86,6 +87,7 @@ async def test_json_rpc_errors(serve: Serve, body: bytes, code: int, message: st
         ("GET", "/tasks?pageSize=101", 400, None, "pageSize: Input should be less than or equal to 100"),
         ("GET", "/tasks?pageToken=x", 400, None, "pageToken: is not a token of this agent"),
         ("GET", "/tasks?statusTimestampAfter=2026-01-01T00:00:00", 400, None, NO_ZONE),
+        ("GET", "/tasks?statusTimestampAfter=-1", 400, None, NO_TIMESTAMP),
         ("PUT", "/tasks/x", 404, None, "no method at PUT /tasks/x"),
         ("GET", "/tasks/x/y", 404, None, "no method at GET /tasks/x/y"),
         ("GET", "/other/x", 404, None, "no method at GET /other/x"),
