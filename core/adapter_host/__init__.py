@@ -58,6 +58,12 @@ if TYPE_CHECKING:
     from .document.messages import count_noun as count_noun
     from .document.messages import did_you_mean as did_you_mean
     from .document.source import Source as Source
+    from .editing.completion import Completion as Completion
+    from .editing.fixes import Edit as Edit
+    from .editing.service import Declaration as Declaration
+    from .editing.service import DocumentProblem as DocumentProblem
+    from .editing.service import Fix as Fix
+    from .editing.service import LanguageService as LanguageService
     from .errors import AdapterHostError as AdapterHostError
     from .errors import ArgumentError as ArgumentError
     from .errors import BindError as BindError
@@ -259,6 +265,9 @@ _EXPORTS = {
     "daemon_threads": ("DaemonThreads",),
     "document.messages": ("count_noun", "did_you_mean"),
     "document.source": ("Source",),
+    "editing.completion": ("Completion",),
+    "editing.fixes": ("Edit",),
+    "editing.service": ("Declaration", "DocumentProblem", "Fix", "LanguageService"),
     "errors": (
         "AdapterHostError",
         "ArgumentError",

@@ -32,7 +32,7 @@ The errors of request bodies, which no call raises, are in `adapter_host.server.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Self
 
 SKIPPED: Final = "skipped: "
@@ -44,7 +44,10 @@ MAX_ARGUMENT_ERRORS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error or a `warning` at a position of a document; `code` is stable."""
+    """An error or a `warning` at a position of a document; `code` is stable.
+
+    `replacement` is the value that the message advises for this place; empty if it advises none.
+    """
 
     message: str
     file: str = ""
@@ -52,6 +55,7 @@ class Problem:
     column: int = 0
     code: str = "invalid"
     warning: bool = False
+    replacement: str = field(default="", compare=False, repr=False)
 
     @property
     def as_skipped(self) -> Problem:

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from .restricted_reads import restricted_reads
+
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -21,6 +23,8 @@ def read_regular_file(path: str | Path, limit: int, *, follow_link: bool = True)
     """
     if "\0" in str(path):
         raise ValueError("a path cannot contain a NUL character")
+    if (reads := restricted_reads()) is not None and (text := reads.text_of(path)) is not None:
+        return text[:limit]
     flags = _FLAGS if follow_link else _FLAGS | getattr(os, "O_NOFOLLOW", 0)
     with open(os.open(path, flags), "rb") as stream:
         mode = os.fstat(stream.fileno()).st_mode

@@ -18,6 +18,7 @@ from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
 from adapter_host.host.loading import Document, load_documents
 from adapter_host.plugin.manager import Plugins
+from tests.support.pages import PAGES, blocks
 from tests.support.paths import ROOT, SHARED
 
 UNKNOWN_TO_A_SCHEMA: Final = {
@@ -88,6 +89,30 @@ def test_published_documents_have_the_same_verdict(
             kinds |= {problem.code for problem in problems}
     assert refused == []
     assert kinds <= UNKNOWN_TO_A_SCHEMA.keys()
+
+
+def test_documents_of_pages_and_broken_ones_have_the_same_verdict(
+    validator: jsonschema_rs.Validator, plugins: Plugins
+) -> None:
+    found: list[tuple[str, str | bytes]] = [
+        *((str(page), block.text) for page in PAGES for block in blocks(page, "yaml")),
+        *((str(file), file.read_bytes()) for file in sorted((ROOT / "tests/compiler/bad").glob("*.yaml"))),
+        *((str(file), file.read_bytes()) for file in sorted((ROOT / "plugins").glob("*/*.yaml"))),
+    ]
+    valid, invalid, refused = 0, 0, []
+    for name, text in found:
+        try:
+            source = Source.parse(text, name)
+        except ProblemsError:
+            continue
+        if "capability" in source.data and not validator.is_valid(source.data):
+            invalid += 1
+            refused += [] if problems_of(source, plugins) else [name]
+        else:
+            valid += "capability" in source.data
+    assert refused == []
+    assert valid > 30
+    assert invalid > 20
 
 
 def _places(value: Any, loc: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -10,6 +10,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from adapter_host.document import Loc, Source, did_you_mean, format_value, join_words
+from adapter_host.document.messages import suggestion_in
 from adapter_host.document.nodes import MAX_DEPTH
 from adapter_host.document.source import MAX_BYTES
 from adapter_host.document.yaml_reader import MAX_NODES, MAX_PROBLEMS
@@ -396,3 +397,10 @@ def test_did_you_mean() -> None:
     assert did_you_mean("BASEURI", words) == "; did you mean 'baseUri'?"
     assert did_you_mean("colour", words) == ""
     assert did_you_mean("timeout" * 1000, words) == ""
+
+
+def test_suggestions_are_read_from_messages() -> None:
+    hint = did_you_mean("raed", ["read", "write"])
+    assert suggestion_in(f"unknown operation 'raed'{hint}") == ("raed", "read")
+    assert suggestion_in(f"it is unknown{hint}") is None
+    assert suggestion_in("unknown operation 'raed' (known: 'read')") is None

@@ -19,6 +19,7 @@ FILES = sorted(CORE.rglob("*.py"))
 PACKAGES = (
     "testing",
     "cli",
+    "editing",
     "host",
     "server",
     "compiler",

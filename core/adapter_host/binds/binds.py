@@ -10,6 +10,7 @@ from pathlib import Path
 from traceback import extract_tb
 
 from adapter_host.errors import BindError, PluginError, Problem
+from adapter_host.restricted_reads import restricted_reads
 
 
 class BindSource(ABC):
@@ -69,6 +70,8 @@ class CachedSource:
 
     def value(self, key: str) -> str | None:
         """Return the secret of a key; an empty one counts as missing."""
+        if restricted_reads() is not None:
+            return None
         if key not in self._values and self.failure is None:
             self._values[key] = self._read_once(key)
         return self._values.get(key)
@@ -88,6 +91,8 @@ class CachedSource:
 
     def missing_message(self, key: str) -> str:
         """Return why a key has no value, and how to supply it."""
+        if restricted_reads() is not None:
+            return self.label
         with wrap_source_errors(type(self.source), self._owner):
             return f"{self.label}; {self.source.hint(key)}"
 

@@ -152,9 +152,12 @@ class LoadedCapability:
         """Return the YAML keys that lead to a model, followed by `keys`."""
         return (*self._locs.get(id(model), ()), *keys)
 
-    def problem(self, message: str, loc: Loc, *, code: str, warning: bool = False, key: bool = False) -> None:
-        """Report a problem once, at the value of `loc`, or at its key with `key`."""
-        self.diagnostics.add(self.source.problem(loc, message, code=code, warning=warning, key=key))
+    def problem(
+        self, message: str, loc: Loc, *, code: str, warning: bool = False, key: bool = False, replacement: str = ""
+    ) -> None:
+        """Report a problem once, at the value of `loc`, or at its key with `key`; see `Problem` for the rest."""
+        problem = self.source.problem(loc, message, code=code, warning=warning, key=key, replacement=replacement)
+        self.diagnostics.add(problem)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -220,6 +223,7 @@ class LoadedCapability:
             loc,
             code="undeclared-variable",
             warning=True,
+            replacement=variable_name,
         )
         return self._secret(self.binds.environment_variable(variable_name), loc)
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "import": "create a capability from an OpenAPI document",
     "export": "create the document of an exposer for its clients (OpenAPI, ...)",
     "install": "add a capability to the configuration of an MCP client",
+    "fmt": "format capability files",
     "schema": "write the JSON Schema of capability files, for editors",
     "completion": "print the completion script of a shell",
     "plugins": "list installed plugins, or create a new one",

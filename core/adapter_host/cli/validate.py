@@ -6,16 +6,19 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from adapter_host.compiler.loading.loader import find_documents
 from adapter_host.compiler.plan import Plan
 from adapter_host.document.messages import count_noun
+from adapter_host.editing.check import check_text
 from adapter_host.errors import Problem
 from adapter_host.host.loading import Document, load_documents
 from adapter_host.plugin.manager import Plugins
 from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
 
+from .changes import find_changes, named_files, print_diff, write_fixes
 from .options.plugins import add_plugin_options, build_plugins, setting_values
 from .options.shared import (
     add_format_option,
@@ -35,6 +38,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILE_OR_DIR",
         help="capability file, OpenAPI document, or directory of capabilities (repeatable)",
+    )
+    parser.add_argument("--fix", action="store_true", help="remove warnings that have a fix from the files")
+    parser.add_argument(
+        "--diff",
+        action="store_true",
+        help="show the fixes as a diff, and write nothing; the exit code is 1 if there are any",
     )
     parser.add_argument("--strict", action="store_true", help="also validate against the official JSON schema")
     parser.add_argument(
@@ -97,13 +106,25 @@ def run(options: argparse.Namespace) -> int:
         address=options.address,
         plugins=setting_values(options),
     )
-    report = Report()
-    for documents in _separate(options.paths) if options.separately else [options.paths]:
-        report.validate(documents, plugins, settings, strict=options.strict)
+    report = _validate(options, plugins, settings)
+    if options.fix or options.diff:
+        check = partial(check_text, plugins=plugins, settings=settings, strict=options.strict)
+        changes = find_changes(report.sorted_problems(), named_files(options.paths), check)
+        if options.diff:
+            return 1 if print_diff(changes) or report.count(warning=False) else 0
+        write_fixes(changes)
+        report = _validate(options, plugins, settings)
     if not report.refused:
         check_namespaces(options, report.plans)
     _print_json(report) if options.format == "json" else _print_text(report)
     return 1 if report.count(warning=False) else 0
+
+
+def _validate(options: argparse.Namespace, plugins: Plugins, settings: Settings) -> Report:
+    report = Report()
+    for documents in _separate(options.paths) if options.separately else [options.paths]:
+        report.validate(documents, plugins, settings, strict=options.strict)
+    return report
 
 
 def _separate(paths: Iterable[str]) -> Iterator[Sequence[Document]]:

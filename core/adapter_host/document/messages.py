@@ -1,16 +1,27 @@
 """Wording shared by messages about documents."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 _LONGEST_WORD = 64
 _LONGEST_VALUE = 60
+
+_QUOTED = re.compile("'([^']*)'")
+_SUGGESTION = re.compile(r"; did you mean '([^']*)'\?")
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """Return ``; did you mean 'timeout'?`` if a candidate is close, else an empty string."""
     match = closest_match(word, candidates)
     return f"; did you mean {match!r}?" if match else ""
+
+
+def suggestion_in(message: str) -> tuple[str, str] | None:
+    """Return the wrong word of a message, which is the first in quotes, and the word of its `did_you_mean`, if any."""
+    suggested = _SUGGESTION.search(message)
+    wrong = _QUOTED.search(message)
+    return (wrong[1], suggested[1]) if suggested and wrong and wrong.start() < suggested.start() else None
 
 
 def closest_match(word: str, candidates: Iterable[str]) -> str | None:

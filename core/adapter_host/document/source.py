@@ -17,7 +17,7 @@ __all__ = ["MAX_BYTES", "Loc", "Source"]
 
 MAX_BYTES = 10 * 1024 * 1024
 
-_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MAX_UNPRINTABLE = 20
 _NO_TERMS: Mapping[str, str] = MappingProxyType({})
@@ -82,11 +82,13 @@ class Source:
             node = child
         return position
 
-    def problem(self, loc: Loc, message: str, *, code: str, warning: bool = False, key: bool = False) -> Problem:
+    def problem(
+        self, loc: Loc, message: str, *, code: str, warning: bool = False, key: bool = False, replacement: str = ""
+    ) -> Problem:
         """Return a problem at `loc`; without lines the message starts with the path."""
         position = self.position_of(loc, key=key)
         prefix = "" if position[1] or not loc else f"{'.'.join(map(str, loc))}: "
-        return Problem(f"{prefix}{message}", *position, code=code, warning=warning)
+        return Problem(f"{prefix}{message}", *position, code=code, warning=warning, replacement=replacement)
 
     def term(self, term: str) -> str:
         """Return the name of a thing in the document's version of the language."""
@@ -141,5 +143,5 @@ def _find_unprintable(text: str, file: str) -> Iterator[Problem]:
 
 
 def _line_column(text: str, index: int) -> tuple[int, int]:
-    breaks = [match.end() for match in _BREAK.finditer(text, 0, index)]
+    breaks = [match.end() for match in LINE_BREAK.finditer(text, 0, index)]
     return len(breaks) + 1, min(index, len(text)) - (breaks[-1] if breaks else 0) + 1

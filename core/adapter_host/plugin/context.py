@@ -220,9 +220,12 @@ class BuildContext:
         """Report an error: the capability cannot run."""
         self.loaded.problem(message, self.loaded.loc(model, *keys), code=code)
 
-    def warn(self, message: str, model: Model, *keys: str | int, code: str = "tolerated") -> None:
-        """Report a warning."""
-        self.loaded.problem(message, self.loaded.loc(model, *keys), code=code, warning=True)
+    def warn(
+        self, message: str, model: Model, *keys: str | int, code: str = "tolerated", replacement: str = ""
+    ) -> None:
+        """Report a warning; `replacement` is the value that it advises for the place."""
+        loc = self.loaded.loc(model, *keys)
+        self.loaded.problem(message, loc, code=code, warning=True, replacement=replacement)
 
     def location(self, text: str, model: Model, *keys: str | int) -> Location | None:
         """Return the location of a `file:` URI, `./` relative to the document; report a problem for other text."""

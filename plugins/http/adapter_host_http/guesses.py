@@ -35,7 +35,7 @@ def refuse_guesses(operations: Iterable[HttpOperation], context: BuildContext) -
             operation.refusal = operation.refusal or refusal
         else:
             message = f"the path has no placeholder for {names}, which is sent as the last segment; write {path}"
-            context.warn(message, operation.unplaced[0], "name", code="unplaced-input")
+            context.warn(message, operation.unplaced[0], "name", code="unplaced-input", replacement=path)
 
 
 def _shape(operation: HttpOperation) -> str:

@@ -15,6 +15,7 @@ from yarl import URL
 from adapter_host.client_session import ClientConnector
 from adapter_host.errors import AdapterHostError
 from adapter_host.hosts import is_loopback
+from adapter_host.restricted_reads import restricted_reads
 
 SECONDS: Final = 30.0
 MAX_REDIRECTS: Final = 5
@@ -79,6 +80,8 @@ class Fetcher:
         return origin_of(url) in self.origins
 
     async def _fetch(self, url: str, limit: int, *, is_first: bool) -> bytes:
+        if restricted_reads() is not None:
+            raise FetchError("nothing is fetched for a document that is open in an editor")
         try:
             async with asyncio.timeout(SECONDS):
                 for _ in range(MAX_REDIRECTS + 1):

@@ -194,7 +194,8 @@ def prepare_tools(config: McpConfig, operations: Operations, context: BuildConte
     tools = {}
     for spec, name in unique_names(config.tools, config.is_portable):
         if spec.name is not None and name != spec.name:
-            context.warn(rename_message(spec.name, name, config.is_portable), spec, "name", code="renamed-tool")
+            message = rename_message(spec.name, name, config.is_portable)
+            context.warn(message, spec, "name", code="renamed-tool", replacement=name)
         if spec in operations:
             tool = tools[name] = _build_tool(name, spec, operations[spec], context, config)
             if tool.description != tool.operation.description:
