@@ -28,8 +28,8 @@ DOCS = ROOT / "docs"
 CLI = DOCS / "reference/cli.md"
 UPSTREAM_COMMANDS = ("serve", "inspect", "call")
 PLUGINS_ACTIONS = ("plugins new", "plugins show")
-COMMANDS_OF_PLUGINS = ("list", "call-tool")
-WITHOUT_PLUGIN_OPTIONS = ("import", "init", "completion", *PLUGINS_ACTIONS)
+COMMANDS_OF_PLUGINS = ("list", "call-tool", "lsp")
+WITHOUT_PLUGIN_OPTIONS = ("import", "init", "fmt", "completion", *PLUGINS_ACTIONS)
 
 
 def by_name(path: Path) -> str:
