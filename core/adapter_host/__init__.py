@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from .errors import UpstreamStatusError as UpstreamStatusError
     from .errors import UpstreamTimeoutError as UpstreamTimeoutError
     from .errors import UpstreamUnreachableError as UpstreamUnreachableError
+    from .expressions.jsonpath import compile_path as compile_path
     from .expressions.pattern import Pattern as Pattern
     from .expressions.pattern import PatternError as PatternError
     from .expressions.pattern import compile_pattern as compile_pattern
@@ -291,6 +292,7 @@ _EXPORTS = {
         "UpstreamTimeoutError",
         "UpstreamUnreachableError",
     ),
+    "expressions.jsonpath": ("compile_path",),
     "expressions.pattern": ("Pattern", "PatternError", "compile_pattern"),
     "expressions.template": ("ABSENT", "Template", "text_of"),
     "host.asgi": ("AsgiApplication",),

@@ -318,6 +318,13 @@ CALLS: dict[str, list[Rest | Refused | Tool | Graphql | Skill | Grpc | Resource 
     "notes-rest": [
         Rest("/notes", sent("/notes"), headers={"Authorization": READER}),
     ],
+    "bureau-mcp": [
+        Tool(
+            "translate",
+            sent("/orders", method="POST", body={"text": "Guten Tag", "language": "en"}),
+            {"text": "Guten Tag", "language": "en"},
+        )
+    ],
     "trips-rest": [
         Rest(
             "/trains/Berlin/Paris",

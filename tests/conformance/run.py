@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -41,8 +41,40 @@ async def response(request: web.Request) -> web.Response:
     return web.Response(status=status, content_type=kind, body=body)
 
 
+async def greet(request: web.Request) -> web.Response:
+    return web.Response(text=f"Hello, {request.match_info['name']}!")
+
+
 async def find(request: web.Request) -> web.Response:
     return web.json_response({"id": request.match_info["id"], "templateTest": True})
+
+
+class Jobs:
+    """Jobs of the upstream API, each done after a number of seconds unless it is cancelled."""
+
+    def __init__(self) -> None:
+        self._jobs: list[dict[str, Any]] = []
+
+    async def start(self, request: web.Request) -> web.Response:
+        job = await request.json()
+        if not job["seconds"]:
+            return web.json_response({"state": "done"})
+        self._jobs.append({**job, "ends": asyncio.get_running_loop().time() + job["seconds"], "cancelled": False})
+        return web.json_response({"id": len(self._jobs) - 1}, status=202)
+
+    async def read(self, request: web.Request) -> web.Response:
+        job = self._jobs[int(request.match_info["id"])]
+        if job["cancelled"]:
+            return web.json_response({"state": "cancelled"})
+        if asyncio.get_running_loop().time() < job["ends"]:
+            return web.json_response({"state": "running"})
+        if job["kind"] == "broken":
+            return web.Response(body=b"{", content_type="application/json")
+        return web.json_response({"state": job["kind"], "output": "computed"})
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        self._jobs[int(request.match_info["id"])]["cancelled"] = True
+        return web.Response(status=204)
 
 
 @asynccontextmanager
@@ -50,6 +82,11 @@ async def upstream() -> AsyncIterator[str]:
     """Serve the upstream API; yield its URL."""
     app = web.Application()
     app.router.add_get("/data/{id}", find)
+    jobs = Jobs()
+    app.router.add_post("/jobs", jobs.start)
+    app.router.add_get("/jobs/{id}", jobs.read)
+    app.router.add_delete("/jobs/{id}", jobs.cancel)
+    app.router.add_get("/greetings/{name}", greet)
     app.router.add_get("/{kind}", response)
     runner = web.AppRunner(app)
     await runner.setup()

@@ -45,10 +45,13 @@ def split_path(path: str) -> tuple[tuple[str | int, ...], str]:
     return tuple(steps), "" if is_identity(path) else text[position:]
 
 
-@lru_cache(maxsize=4096)
 def compile_path(path: str) -> PathGetter:
     """Compile a path to a function of a document; raise `ValueError` for an invalid path."""
-    text = path.strip()
+    return _compile(path.strip())
+
+
+@lru_cache(maxsize=4096)
+def _compile(text: str) -> PathGetter:
     if text in _ROOT:
         return whole_document
     if _LENGTH_CALL.search(text):

@@ -17,6 +17,7 @@ from adapter_host import (
     parse_size,
 )
 
+from .task_config import McpTaskSpec
 from .tool_names import unique_names
 from .uri_templates import parse_uri
 
@@ -49,6 +50,7 @@ class McpToolSpec(OperationSpec):
     input_parameters: ListField[McpInputSpec] = ()
     hints: McpHints | None = None
     x_pinned: bool = Field(False, alias="x-pinned")
+    x_task: McpTaskSpec | None = Field(None, alias="x-task")
 
 
 def _parseable_uri(uri: str) -> str:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterable
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from adapter_host import Authentication, BuildContext, CatalogEntry, HttpExposer, Operations
+from adapter_host import BuildContext, CatalogEntry, HttpExposer, Operations
 
+from .client_config import client_config
 from .config import McpConfig
 from .discovery import ServerIdentity, ServerInfo, fit_fast_path, server_capabilities
 from .features.completion import can_complete
 from .features.prompts import prepare_prompts
 from .features.resources import FileResource, prepare_resources, warn_missing_locations
-from .features.tools import Tool, prepare_tools
+from .features.tools import prepare_tools, tool_details
 from .search.served_tools import ServedTools, check_discovery, serve_tools
 from .search.tool_search import ToolSearch
 from .skills.served_skills import prepare_skills, skills_extension
+from .tasks.extension import task_extension
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from .http.transport import HttpTransport
     from .replicas.link import ReplicaLink
     from .sdk.http import SdkEndpoint
+    from .sdk.tasks import Tasks
 
 KEY_VARIABLE: Final = "ADAPTER_HOST_MCP_KEY"
 """Environment variable with the secret that signs session ids; processes with the same secret share sessions."""
@@ -42,14 +45,9 @@ _MIN_KEY_LENGTH: Final = 32
 _KEY_PURPOSE: Final = "mcp sessions"
 """The purpose of the key that is derived from that of the deployment."""
 
-_HEADERS: Final = {
-    "bearer": {"Authorization": "Bearer <token>"},
-    "basic": {"Authorization": "Basic <base64 of user:password>"},
-}
-
 
 class McpExposer(HttpExposer[McpConfig]):
-    """Exposer for `type: mcp`: tools, resources and prompts over HTTP or stdio, in every MCP revision."""
+    """Exposer for `type: mcp`: tools, resources, prompts, skills and tasks over HTTP or stdio."""
 
     config_class = McpConfig
     endpoint = "/mcp"
@@ -107,7 +105,7 @@ class McpExposer(HttpExposer[McpConfig]):
         """Yield the tools, resources and prompts."""
         served = self._served
         for tool in {**served.listed, **served.callable}.values():
-            details = _tool_details(tool)
+            details = tool_details(tool)
             listed = {} if tool.name in served.listed else {"listed": False}
             yield CatalogEntry(tool.name, tool.operation, {**details, **listed})
         for resource in self.resources:
@@ -118,14 +116,14 @@ class McpExposer(HttpExposer[McpConfig]):
 
     def usage(self, url: str) -> str:
         """Return the configuration of a client, as JSON."""
-        server = _client_config(url, self.config.authentication)
+        server = client_config(url, self.config.authentication)
         document = {"mcpServers": {self.config.namespace: server}}
         return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
     def search(self, query: str, group: str | None = None) -> Iterable[CatalogEntry]:
         """Return the tools that `search_tools` finds, or would find with `x-discovery: search`."""
         search = self._served.search or ToolSearch(self.tools, self.context.loaded.capability, self.config.namespace)
-        return [CatalogEntry(tool.name, tool.operation, _tool_details(tool)) for tool in search.find(query, group)]
+        return [CatalogEntry(tool.name, tool.operation, tool_details(tool)) for tool in search.find(query, group)]
 
     @cached_property
     def _served(self) -> ServedTools:
@@ -180,7 +178,20 @@ class McpExposer(HttpExposer[McpConfig]):
     def _build_sdk_endpoint(self, state: ServerState) -> SdkEndpoint:
         from .sdk.http import SdkEndpoint
 
-        return SdkEndpoint(self.build_server(), self._served.callable, state)
+        server = self.build_server()
+        return SdkEndpoint(server, self._served.callable, state, self._add_tasks(server))
+
+    @cached_property
+    def _has_tasks(self) -> bool:
+        return any(tool.task is not None for tool in self.tools.values())
+
+    def _add_tasks(self, server: Server[None]) -> Tasks | None:
+        """Add the handlers of tasks, if a tool may begin one."""
+        if not self._has_tasks:
+            return None
+        from .sdk.tasks import add_tasks
+
+        return add_tasks(server, self._served.callable, self._key, self.context)
 
     def _describe(self) -> Description:
         """Return the content of the page for browsers."""
@@ -213,7 +224,7 @@ class McpExposer(HttpExposer[McpConfig]):
                 prompts=bool(self.prompts),
                 completion=can_complete(self.resources, self.prompts.values()),
             ),
-            extensions=skills_extension(self.skills),
+            extensions={**skills_extension(self.skills), **task_extension(has_tasks=self._has_tasks)},
         )
 
     async def drain(self) -> None:
@@ -247,7 +258,8 @@ class McpExposer(HttpExposer[McpConfig]):
 
         server = self.build_server()
         tools = self._served.callable
-        add_tool_calls(server, tools, lambda sent: self.context.call("stdio", whole_request=True, request_id=sent))
+        new_call = partial(self.context.call, "stdio", whole_request=True)
+        add_tool_calls(server, tools, lambda sent: new_call(request_id=sent), self._add_tasks(server))
         with stdio.claim_stdio() as (source, sink):
             await stdio.serve(server, source, sink, self.context.settings.body_limit)
 
@@ -277,22 +289,3 @@ def _import_sdk() -> None:
 def _random_key() -> bytes:
     # One per process, created before workers are forked, so that sessions survive reloads and work in every worker.
     return secrets.token_bytes(_MIN_KEY_LENGTH)
-
-
-def _tool_details(tool: Tool) -> dict[str, Any]:
-    definition = tool.definition(allow_any_json=True)
-    keys = ["description", "inputSchema", "annotations"]
-    if tool.operation.result_schema is not None:
-        keys.append("outputSchema")
-    return {key: definition[key] for key in keys if key in definition}
-
-
-def _client_config(url: str, authentication: Authentication | None) -> dict[str, Any]:
-    server: dict[str, Any] = {"type": "http", "url": url}
-    if authentication is None:
-        return server
-    if authentication.type == "apikey" and authentication.placement == "query":
-        return {**server, "url": f"{url}?{authentication.key}=<key>"}
-    # With OAuth 2.0, clients discover the authorization server themselves.
-    headers = {authentication.key: "<key>"} if authentication.type == "apikey" else _HEADERS.get(authentication.type)
-    return {**server, "headers": headers} if headers else server

@@ -17,6 +17,7 @@ from adapter_host import (
     TRACE_CONTEXT,
     Arguments,
     OperationError,
+    RefusedError,
     Result,
     UpstreamStatusError,
     bare_media_type,
@@ -35,6 +36,9 @@ from .output_schema import Conform
 from .tools import Tool
 
 log = logging.getLogger("adapter_host.mcp")
+
+BeginTask = Callable[[Tool, Arguments, Result], bytes | None]
+"""Returns the members of the result if a call has begun a task, else None."""
 
 _TEXT_TYPES: Final = re.compile(
     r"text/.*|.*[+/](json|xml|yaml)|application/(x-)?(javascript|ndjson|jsonl|yaml|www-form-urlencoded|graphql)"
@@ -182,16 +186,23 @@ async def call_tool(
     allow_any_json: bool,
     on_failure: Callable[[str], None] | None = None,
     on_event: OnEvent | None = None,
+    begin_task: BeginTask | None = None,
 ) -> tuple[bytes, str | None]:
     """Call a tool; return the serialized members of the result, and a message for a violation of its schema.
 
     `on_failure` receives the id of a failed call, which is also in the log if the host or the API is the cause.
-    `on_event` is awaited with the number and the text of each event, if the API sends a stream of events.
+    `on_event` is awaited with the number and the text of each event, if the API sends a stream of events. `begin_task`
+    is that of a client with tasks; its members are the result if the call has begun one.
     """
     try:
         if tool.router is not None:
             tool, arguments = tool.router.redirect(arguments)
-        result = await tool.operation.call(tool.arguments(arguments, headers))
+        if tool.task is not None and tool.task.required and begin_task is None:
+            raise RefusedError("the tool needs a client with the Tasks extension of MCP")
+        called = tool.arguments(arguments, headers)
+        result = await tool.operation.call(called)
+        if tool.task is not None and begin_task is not None and (members := begin_task(tool, called, result)):
+            return members, None
         if result.stream is not None:
             result = await collect_events(result, tool.event_limit, on_event)
         return success_members(result, tool, allow_any_json=allow_any_json)

@@ -19,6 +19,7 @@ from adapter_host import (
     describe_place,
 )
 from adapter_host_mcp.config import McpConfig, McpHints, McpToolSpec, Results
+from adapter_host_mcp.task_config import McpTaskSpec
 from adapter_host_mcp.tool_names import MAX_LENGTH, rename_message, unique_names
 
 from .output_schema import Conform, FindViolation, compile_conformer, compile_schema
@@ -32,6 +33,7 @@ _HINTS: Final = {
 
 if TYPE_CHECKING:
     from adapter_host import NameMap
+    from adapter_host_mcp.tasks.declared_task import DeclaredTask
 
 LONGEST_DESCRIPTION: Final = 1024
 """Characters that OpenAI's API allows in the description of a tool."""
@@ -56,7 +58,8 @@ class Tool:
     `blob_uri` is the prefix of the URIs of embedded resources; `headers` are the inputs that come from headers of the
     HTTP request instead of the arguments. A result holds events up to `event_limit` bytes. `results` is whether
     they are text, structured content or both. Model providers' APIs accept the schemas of tools that are portable.
-    A tool with a `router` is called in place of others.
+    A tool with a `router` is called in place of others. The result of one with a `task` is that of the task, if the API
+    begins one.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Tool:
     is_portable: bool = True
     converts_texts: bool = True
     router: ToolRouter | None = None
+    task: DeclaredTask | None = None
 
     def arguments(self, arguments: Arguments, headers: Mapping[str, str]) -> Arguments:
         """Merge arguments, with their declared names, and header inputs.
@@ -189,6 +193,15 @@ def unknown_tool(tools: Mapping[str, Tool], name: str) -> str:
     return f"Unknown tool: {name[:MAX_LENGTH]}{'' if router is None else router.near_names(name)}"
 
 
+def tool_details(tool: Tool) -> dict[str, Any]:
+    """Return the members of the definition that `inspect` shows."""
+    definition = tool.definition(allow_any_json=True)
+    keys = ["description", "inputSchema", "annotations"]
+    if tool.operation.result_schema is not None:
+        keys.append("outputSchema")
+    return {key: definition[key] for key in keys if key in definition}
+
+
 def prepare_tools(config: McpConfig, operations: Operations, context: BuildContext) -> dict[str, Tool]:
     """Build the tools by name, in the document's order, and warn about renamed ones."""
     tools = {}
@@ -197,7 +210,10 @@ def prepare_tools(config: McpConfig, operations: Operations, context: BuildConte
             message = rename_message(spec.name, name, config.is_portable)
             context.warn(message, spec, "name", code="renamed-tool", replacement=name)
         if spec in operations:
-            tool = tools[name] = _build_tool(name, spec, operations[spec], context, config)
+            tool = _build_tool(name, spec, operations[spec], context, config)
+            if spec.x_task is not None:
+                tool = _add_task(tool, spec.x_task, operations, context)
+            tools[name] = tool
             if tool.description != tool.operation.description:
                 message = (
                     f"the description of tool '{name}' has more than {LONGEST_DESCRIPTION} characters, and clients see "
@@ -221,6 +237,16 @@ def _build_tool(name: str, spec: McpToolSpec, operation: Operation, context: Bui
         converts_texts=config.converts_texts,
         event_limit=context.settings.response_limit,
     )
+
+
+def _add_task(tool: Tool, spec: McpTaskSpec, operations: Operations, context: BuildContext) -> Tool:
+    # Imported late, as few documents have tasks.
+    from adapter_host_mcp.tasks.declared_task import compile_task
+
+    task = compile_task(spec, tool.operation, operations, context)
+    # The declared schema is that of the first response, which is not the result of the task.
+    operation = replace(tool.operation, output_schema=None, result_schema=None)
+    return replace(tool, task=task, operation=operation)
 
 
 def _find_violation(operation: Operation) -> FindViolation | None:

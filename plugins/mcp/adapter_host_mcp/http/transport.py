@@ -167,6 +167,8 @@ class HttpTransport:
         tool = self._tools.get(rpc_request.params["name"])
         if tool is None or self._state.sessions.log_level(rpc_request.session) is not None:
             return None
+        if tool.task is not None and tool.task.required:
+            return None
         response_stream = ResponseStream(request, rpc_request, accepts_sse=accepts_sse)
         return self._state.responses.run(response_stream, self._call(tool, rpc_request, response_stream, server_info))
 

@@ -6,7 +6,7 @@ import base64
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import mcp_types as types
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -51,6 +51,9 @@ from adapter_host_mcp.features.tools import Tool, unknown_tool
 from adapter_host_mcp.http.messages import method_name
 
 from .server import PaginatedList
+
+if TYPE_CHECKING:
+    from .tasks import Tasks
 
 log = logging.getLogger("adapter_host.mcp")
 
@@ -204,7 +207,10 @@ def _find_choices(choices_by_name: Mapping[str, Choices], name: str, argument: s
 
 
 def add_tool_calls(
-    server: Server[None], tools: Mapping[str, Tool], new_call: Callable[[str | None], CallScope]
+    server: Server[None],
+    tools: Mapping[str, Tool],
+    new_call: Callable[[str | None], CallScope],
+    tasks: Tasks | None = None,
 ) -> None:
     """Add the handler that calls tools, for transports without a fast path.
 
@@ -219,8 +225,15 @@ def add_tool_calls(
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, unknown_tool(tools, params.name))
         stateless = context.protocol_version in MODERN_PROTOCOL_VERSIONS
+        capabilities = context.session.client_capabilities
+        begin_task = None if tasks is None else tasks.start_call(tool, capabilities, "", stateless=stateless)
         members, _ = await call_tool(
-            tool, params.arguments or {}, {}, allow_any_json=stateless, on_event=progress_sender(context)
+            tool,
+            params.arguments or {},
+            {},
+            allow_any_json=stateless,
+            on_event=progress_sender(context),
+            begin_task=begin_task,
         )
         # The standard library's parser keeps integers of any size.
         result = json.loads(b"{%b}" % members)

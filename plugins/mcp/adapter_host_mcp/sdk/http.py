@@ -43,6 +43,8 @@ from .server import LISTEN, add_log_level, add_subscriptions, seal_state
 if TYPE_CHECKING:
     from adapter_host_mcp.http.state import ServerState
 
+    from .tasks import TaskCall, Tasks
+
 PendingResponse = ResponseStream[sdk.ClassifiedRequest]
 """A response in progress to a request that the SDK has parsed."""
 
@@ -50,8 +52,12 @@ PendingResponse = ResponseStream[sdk.ClassifiedRequest]
 class SdkEndpoint:
     """Handles requests with the SDK's server."""
 
-    def __init__(self, server: Server[None], tools: Mapping[str, Tool], state: ServerState) -> None:
+    def __init__(
+        self, server: Server[None], tools: Mapping[str, Tool], state: ServerState, tasks: Tasks | None = None
+    ) -> None:
         self._server = server
+        self._begun = b',"_meta":%b' % orjson.dumps(sdk.result_meta(server)["_meta"])
+        self._task_calls = tasks
         self._tools = tools
         self._state = state
         self._result_meta = b"," + orjson.dumps(sdk.result_meta(server))[1:-1]
@@ -194,6 +200,7 @@ class SdkEndpoint:
         # Bypass the SDK's server, which would validate the result again. The generated input schemas never ask for
         # Mcp-Param headers, so there are none to compare.
         request_info.validate()
+        begin_task = self._begin_task(tool, request_info)
         arguments = params.get("arguments") or {}
         members, violation = await call_tool(
             tool,
@@ -202,10 +209,19 @@ class SdkEndpoint:
             allow_any_json=request_info.stateless,
             on_failure=response.note_failure,
             on_event=None if request_info.progress_token is None else response.send_progress,
+            begin_task=begin_task,
         )
+        if begin_task is not None and begin_task.begun:
+            return b"{%b%b}" % (members, self._begun)
         if violation is not None:
             await self._send_violation(tool.name if tool.router is None else arguments["name"], violation, response)
         return b"{%b%b}" % (members, self._result_meta if request_info.stateless else b"")
+
+    def _begin_task(self, tool: Tool, request_info: sdk.ClassifiedRequest) -> TaskCall | None:
+        if self._task_calls is None:
+            return None
+        capabilities, principal = request_info.client_capabilities, request_info.principal
+        return self._task_calls.start_call(tool, capabilities, principal, stateless=request_info.stateless)
 
     async def _serve(self, response: PendingResponse, params: Mapping[str, Any]) -> dict[str, Any]:
         request = response.request_info.request

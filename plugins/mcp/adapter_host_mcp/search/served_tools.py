@@ -119,7 +119,7 @@ def _tool(
     # The form of results and schemas is that of the exposer's other tools.
     model = next(iter(search.tools.values()))
     operation = Operation(name, description, inputs, call, OperationSpec(name=name))
-    return replace(model, name=name, title=None, operation=operation, annotations=annotations, headers=())
+    return replace(model, name=name, title=None, operation=operation, annotations=annotations, headers=(), task=None)
 
 
 def _shared_hints(tools: Mapping[str, Tool]) -> dict[str, bool]:
