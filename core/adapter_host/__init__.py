@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .capability.media_types import parse_size as parse_size
     from .capability.model import ListField as ListField
     from .capability.model import Model as Model
+    from .capability.pagination_spec import PAGINATION as PAGINATION
+    from .capability.pagination_spec import PageSizeSpec as PageSizeSpec
+    from .capability.pagination_spec import PaginationSpec as PaginationSpec
     from .capability.pattern_text import PatternText as PatternText
     from .capability.spec import AggregateSpec as AggregateSpec
     from .capability.spec import Authentication as Authentication
@@ -89,6 +92,8 @@ if TYPE_CHECKING:
     from .expressions.pattern import Pattern as Pattern
     from .expressions.pattern import PatternError as PatternError
     from .expressions.pattern import compile_pattern as compile_pattern
+    from .expressions.replacing import path_names as path_names
+    from .expressions.replacing import replace_value as replace_value
     from .expressions.template import ABSENT as ABSENT
     from .expressions.template import Template as Template
     from .expressions.template import text_of as text_of
@@ -134,6 +139,8 @@ if TYPE_CHECKING:
     from .operation.operation import HeaderWriter as HeaderWriter
     from .operation.operation import Operation as Operation
     from .operation.operation import Operations as Operations
+    from .operation.paging.position import PAGE_POSITION as PAGE_POSITION
+    from .operation.paging.position import PagePosition as PagePosition
     from .operation.request_id import is_request_id as is_request_id
     from .operation.request_id import new_request_id as new_request_id
     from .operation.result import Result as Result
@@ -234,6 +241,7 @@ _EXPORTS = {
     "capability.media_types": ("BinarySize", "MediaType", "is_json", "parse_size"),
     "capability.model": ("ListField", "Model"),
     "capability.input_constraints": ("InputConstraints",),
+    "capability.pagination_spec": ("PAGINATION", "PageSizeSpec", "PaginationSpec"),
     "capability.pattern_text": ("PatternText",),
     "capability.spec": (
         "AggregateSpec",
@@ -294,6 +302,7 @@ _EXPORTS = {
     ),
     "expressions.jsonpath": ("compile_path",),
     "expressions.pattern": ("Pattern", "PatternError", "compile_pattern"),
+    "expressions.replacing": ("path_names", "replace_value"),
     "expressions.template": ("ABSENT", "Template", "text_of"),
     "host.asgi": ("AsgiApplication",),
     "host.discovery": ("discover",),
@@ -332,6 +341,7 @@ _EXPORTS = {
         "Operation",
         "Operations",
     ),
+    "operation.paging.position": ("PAGE_POSITION", "PagePosition"),
     "operation.request_id": ("is_request_id", "new_request_id"),
     "operation.schema_inputs": ("schema_inputs",),
     "operation.result": ("Result", "ResultChanges"),

@@ -45,6 +45,14 @@ LOOSE = {
 }
 """What `--strict` rejects: keys of later versions, `x-example`, types of plugins, and the NetBird dialect."""
 
+SPECIMENS = [
+    {"id": "h5", "name": "Acer campestre", "collected": "2026-05-04"},
+    {"id": "h4", "name": "Acer rubrum", "collected": "2026-05-02"},
+    {"id": "h3", "name": "Acer negundo", "collected": "2026-04-30"},
+    {"id": "h2", "name": "Acer palmatum", "collected": "2026-04-21"},
+    {"id": "h1", "name": "Acer saccharum", "collected": "2026-04-17"},
+]
+NAMED_SPECIMENS = [{"id": specimen["id"], "name": specimen["name"]} for specimen in SPECIMENS]
 PEER = {"id": "p1", "name": "laptop", "connected": True}
 PLAN = {"baseURL": "https://app.example.com/plans/success", "priceID": "price_team"}
 CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.com/c/pay/cs_example_51H8"}
@@ -226,6 +234,14 @@ CALLS: dict[str, list[Rest | Refused | Tool | Graphql | Skill | Grpc | Resource 
     ],
     "netbird-checkout-mcp": [
         Tool("create-checkout-session", CHECKOUT, {"body": PLAN}),
+    ],
+    "herbarium-rest": [
+        Rest("/specimens", {"specimens": SPECIMENS[:2], "next": "2"}),
+        Rest("/specimens?limit=100", {"specimens": SPECIMENS}),
+    ],
+    "herbarium-mcp": [
+        Tool("list-specimens", {"result": NAMED_SPECIMENS[:3]}, {"genus": "Acer", "limit": 3}),
+        Tool("list-specimens", {"result": NAMED_SPECIMENS[:2]}, {"until": "h3"}),
     ],
     "netbird-rest": [Rest("/peers", [PEER]), Rest("/checkouts", CHECKOUT, "POST", json=PLAN)],
     "netbird-mcp": [Tool("list-peers", [PEER]), Tool("create-checkout", CHECKOUT, PLAN)],

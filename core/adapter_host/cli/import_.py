@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Final
 from urllib.parse import urlsplit
 
 from adapter_host.cli import UsageError
 from adapter_host.document.messages import count_noun
 from adapter_host.document.source import Source
-from adapter_host.openapi import Documents, Fetcher, WarningCollector, is_url, origin_of, read_api, write_capability
+from adapter_host.openapi import (
+    Documents,
+    Fetcher,
+    WarningCollector,
+    is_url,
+    origin_of,
+    read_api,
+    suggestions,
+    write_capability,
+)
 from adapter_host.openapi.model import Api
 from adapter_host.openapi.source.documents import Cursor
 from adapter_host.openapi.update.capability import make_record, update_capability
@@ -20,6 +31,8 @@ from adapter_host.openapi.update.record import SUFFIX, Options, Record, record_p
 
 from .output.escapes import escape
 from .output.output_file import add_output_options, check_output, is_device, replace_file, write_output
+
+_MOST_SUGGESTIONS: Final = 20
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +116,8 @@ def run(options: argparse.Namespace) -> int:
     api = _read(options, choices)
     text = write_capability(api, _name(options.source))
     write_output(text, options)
+    for suggestion in itertools.islice(suggestions(api), _MOST_SUGGESTIONS):
+        print(escape(f"note: {suggestion}"), file=sys.stderr)
     output: Path | None = options.output
     if output is not None and not is_device(output):
         replace_file(record_path(output), make_record(api, text, options.source, _chosen(choices, api)).to_json())

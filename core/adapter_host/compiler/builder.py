@@ -37,6 +37,7 @@ from .forward import ForwardCompiler, ForwardTarget
 from .http_paths import check_paths
 from .loading.skipped import SkippedOperation
 from .operation import OperationCompiler
+from .pagination import compile_pagination
 from .plan import ExposerPlan, Plan
 from .references import Caller, Functions
 from .refusals import join_observers, record_refusals
@@ -150,7 +151,7 @@ class _CapabilityCompiler:
             operations = tuple(wrap_consumed(operation, wrap(operation, operation.call)) for operation in operations)
         if self._settings.access_log is not None:
             operations = tuple(wrap_consumed(operation, record_consumed(operation.call)) for operation in operations)
-        return operations
+        return tuple(compile_pagination(operation, context) for operation in operations)
 
     def _step_type(self, type_name: str) -> StepType[Any]:
         """Return the implementation of a step type, constructed on first use."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model
+from adapter_host.capability.pagination_spec import PAGINATION
 from adapter_host.capability.spec import Authentication
 from adapter_host.document.messages import closest_match
 from adapter_host.document.source import Loc
@@ -35,6 +36,7 @@ _KNOWN: Final = {
     "x-transport": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-request-id": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-cache": _Extension("http", "adapter-host-http", "a consumed API of type http, or one of its operations"),
+    PAGINATION: _Extension("", "adapter-host-core", "an operation of a consumed API"),
     "x-example": _Extension("http", "adapter-host-http", "an operation of a consumed API of type http"),
     **dict.fromkeys(
         ("x-name", "x-style", "x-explode", "x-allow-reserved", "x-content-type"),

@@ -2,6 +2,7 @@
 
 from .capability_writer import capability, write_capability
 from .importer import read_api
+from .pagination import suggestions
 from .source.documents import Documents
 from .source.fetch import Fetcher, origin_of
 from .source.reading import is_url
@@ -15,5 +16,6 @@ __all__ = [
     "is_url",
     "origin_of",
     "read_api",
+    "suggestions",
     "write_capability",
 ]

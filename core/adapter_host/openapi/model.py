@@ -79,7 +79,8 @@ class Response:
 class Endpoint:
     """One operation; `consumer` is the namespace of the API that it belongs to.
 
-    `route` is its path for REST, None if a router cannot tell it from another or cannot match it.
+    `route` is its path for REST, None if a router cannot tell it from another or cannot match it. `pages` are the parts
+    of the document that declare pages of a list.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Endpoint:
     response: Response
     place: Place
     consumer: str = ""
+    pages: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def text_size(self) -> int:

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from .model import Body, Endpoint, Parameter, Response
 from .names import UniqueNames, kebab_case
+from .pagination import declared_pages
 from .requests.inputs import BODY, MAX_INPUTS, input_name, join_sentences
 from .routes import Routes, path_error, request_path, variables_of
 from .schema.json_schema import SchemaConverter
@@ -150,6 +151,7 @@ class EndpointReader:
             # There is no body in the response to HEAD.
             response=replace(response, schema=None, example=None) if method == "HEAD" else response,
             place=cursor.place,
+            pages=declared_pages(cursor),
         )
 
     def _parameters(self, operation: FoundOperation, declared: Sequence[Cursor]) -> tuple[Parameter, ...]:

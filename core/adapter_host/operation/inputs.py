@@ -63,6 +63,7 @@ class Input:
     not one field of it. An input that is not `implicit` is set only by the `with` of a document. An unsupported
     `pattern` raises `PatternError`. `values` are the allowed ones, for an array those of its elements; lengths are
     those of text, in code points. `json_schema` is the declared `x-schema`, `wire` how HTTP requests carry the input.
+    An exposed operation has an `offered` input even if it declares others and not this one.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Input:
     values: tuple[Any, ...] = ()
     json_schema: Schema | None = None
     wire: WireFormat | None = None
+    offered: bool = False
     _is_of_type: Callable[[Any], bool] = field(init=False, repr=False, compare=False)
     _compiled: Pattern | None = field(init=False, repr=False, compare=False)
     _is_restricted: bool = field(init=False, repr=False, compare=False)

@@ -30,6 +30,7 @@ class ConsumedOperation(ABC):
     `media_type` is the declared one of responses, whatever the API sends. `binary` responses are bytes and are not
     mapped; a large one is returned as `Result.stream` on request, and `max_size` is its maximum size in bytes.
     `request_media_type` is that of request bodies which are not `application/json`.
+    One that `follows_links` calls the URL of `PAGE_POSITION`, if it is set, in place of its own.
     A `refusal` is the reason why it cannot be called: operations that call it are errors of the document.
     """
 
@@ -47,6 +48,7 @@ class ConsumedOperation(ABC):
     request_media_type: str | None = None
     binary: bool = False
     max_size: int | None = None
+    follows_links: bool = False
     refusal: str | None = None
 
     @property

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from adapter_host import Arguments, ConsumedOperation, Result, decode_json, parse_size
+from adapter_host import PAGINATION, Arguments, ConsumedOperation, PaginationSpec, Result, decode_json, parse_size
 
 from .auth.compile import describe_authentication
 from .cache_policy import CachePolicy
 from .formats import Format, compile_format
+from .next_page import follow_links
 from .request.body import JSON
 from .request.compiler import RequestCompiler
 from .request.plan import Parameter
@@ -60,15 +61,25 @@ class HttpOperation(ConsumedOperation):
         self._upstream = upstream
         self._caching = caching
         self._writers = scope.context.header_writers
+        self._build: Callable[[Arguments], Request] = self.plan.build
+        if PAGINATION in (spec.model_extra or {}):
+            self.follows_links = True
+            self._build = follow_links(self.plan.build, lambda: upstream.base, scope.credential)
 
     @cached_property
     def format(self) -> Format:
         """Return the format of responses; the first access may read a schema file and reports its problems."""
         return compile_format(self.scope.spec, self.scope.context)
 
+    @cached_property
+    def pagination(self) -> PaginationSpec | None:
+        """Return the declaration of pages; the host reports its problems."""
+        declared = (self.scope.spec.model_extra or {}).get(PAGINATION)
+        return None if declared is None else PaginationSpec.model_validate(declared)
+
     async def call(self, arguments: Arguments, *, stream: bool = False) -> Result:
         """Call the API; with `stream`, return events and a response of more than 64 KiB as a stream."""
-        request = self.plan.build(arguments)
+        request = self._build(arguments)
         cached = None
         if self._caching is not None:
             cache, policy = self._caching

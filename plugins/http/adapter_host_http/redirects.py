@@ -21,12 +21,13 @@ def redirect_target(origin: Origin, target: str, response: Response) -> str | No
     location = response.headers.get("Location", "").partition("#")[0]
     with suppress(ValueError):
         there = here.join(URL(location, encoded=_ENCODED.fullmatch(location) is not None))
-        if location and _same_origin(there, here):
+        if location and same_origin(there, here):
             return there.raw_path_qs
     return None
 
 
-def _same_origin(there: URL, here: URL) -> bool:
+def same_origin(there: URL, here: URL) -> bool:
+    """Return whether two URLs have the same origin and user."""
     return _site(there) == _site(here)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from adapter_host.capability.model import Model
+from adapter_host.capability.pagination_spec import PAGINATION, PaginationSpec
 from adapter_host.capability.spec import AggregateSpec, Bind, Info
 from adapter_host.capability.step_specs import BUILTIN_STEPS, STEP_KEYS
 from adapter_host.document.dialects import KNOWN_VERSIONS
@@ -22,6 +23,8 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _SECTIONS: Final = ("binds", "consumes", "aggregates", "exposes")
 _OPTIONAL: Final = {"type": "null"}
+_KEYS: Final = (ExtensionKey(PAGINATION, "consumed operation", PaginationSpec),)
+"""The keys of the host itself that operations of any consumer may have."""
 
 
 def language_schema(plugins: Plugins) -> Schema:
@@ -32,7 +35,7 @@ def language_schema(plugins: Plugins) -> Schema:
         "consumes": {name: plugins.consumers[name].config_class for name in plugins.consumers},
         "steps": {**BUILTIN_STEPS, **{name: plugins.step_types[name].config_class for name in plugins.step_types}},
     }
-    keys = [key for keys in plugins.call_hook("extension_keys") for key in keys]
+    keys = [*_KEYS, *(key for keys in plugins.call_hook("extension_keys") for key in keys)]
     own = dict.fromkeys((Info, Bind, AggregateSpec, *(key.model for key in keys)))
     models = dict.fromkeys((*own, *(model for types in kinds.values() for model in types.values())))
     references, generated = models_json_schema(

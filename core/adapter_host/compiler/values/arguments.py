@@ -86,6 +86,7 @@ class _Binder:
         for key, value in self.spec.with_.items():
             self._bind_with(key, value)
         self._bind_remaining()
+        self._check_offered()
         self.scope.used.update(self.references.values())
         return ArgumentBinding(self.references, self.templates, self.constants, self._inferred())
 
@@ -115,8 +116,9 @@ class _Binder:
     def _bind_remaining(self) -> None:
         """Bind inputs that `with` does not name to inputs of the same name.
 
-        An operation that declares no inputs has all of the target's.
+        An operation that declares no inputs has all of the target's, any other one those that are offered.
         """
+        is_exposed = isinstance(self.spec, OperationSpec)
         declared, bound = list(self.scope.declared), list(self.scope.bound)
         for item in self.target.inputs:
             name = item.name
@@ -126,8 +128,25 @@ class _Binder:
                 self.references[name] = self.scope.bound[key]
             elif (source := _matching_name(name, declared)) is not None:
                 self.references[name] = source
-            elif item.required or not declared:
+            elif item.required or not declared or (item.offered and is_exposed):
                 self.references[name] = name
+
+    def _check_offered(self) -> None:
+        """Report declared inputs that have the name of an offered one, and another meaning."""
+        for item in self.target.inputs:
+            source = self.references.get(item.name) if item.offered else None
+            spec = None if source is None else self.scope.declared.get(source)
+            if spec is None or item.name in self.spec.with_:
+                continue
+            others = [name for name, other in self.references.items() if other == source and name != item.name]
+            others += [name for name, template in self.templates.items() if source in template.inputs]
+            if others:
+                target = f"{self.target.namespace}.{self.target.name}"
+                message = (
+                    f"'{source}' is the input '{others[0]}' of '{target}', and also its 'x-pagination' input "
+                    f"'{item.name}'; rename it, or set another 'limitInput' or 'untilInput' there"
+                )
+                self.scope.loaded.problem(message, self.scope.loaded.loc(spec, "name"), code="pagination")
 
     def _inferred(self) -> Mapping[str, Input]:
         target_inputs = {item.name: item for item in self.target.inputs}

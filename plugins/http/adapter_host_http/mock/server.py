@@ -247,7 +247,15 @@ def _example_response(operation: HttpOperation, received: Received) -> web.Respo
         return _encode_response(operation, int(example["status"]), example.get("body"))
     if example is None:
         example = {"received": _echo(operation, received)}
-    return _encode_response(operation, 200, example)
+    if operation.pagination is None:
+        return _encode_response(operation, 200, example)
+    # Imported late: few operations have pages.
+    from .pages import page_of
+
+    page = page_of(operation, received.request, received.data, example)
+    response = _encode_response(operation, 200, page.data)
+    response.headers.update(page.headers)
+    return response
 
 
 def _encode_response(operation: HttpOperation, status: int, data: Any) -> web.Response:
