@@ -26,6 +26,7 @@ from .parser import UsageError as UsageError
 COMMANDS = {
     "serve": "serve capabilities until stopped",
     "validate": "validate capabilities without starting a server",
+    "lint": "check capabilities with rules for agents and access",
     "inspect": "show operations as clients see them, with their upstream requests",
     "call": "call one operation without a server",
     "discover": "write the definitions of consumed APIs that describe themselves",
@@ -40,7 +41,7 @@ COMMANDS = {
 }
 
 # `import` is a keyword, so no module can have this name.
-_MODULES = {"import": "import_", "serve": "serve.command"}
+_MODULES = {"import": "import_", "serve": "serve.command", "lint": "lint.command"}
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

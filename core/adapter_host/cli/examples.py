@@ -19,6 +19,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "validate --strict --format json capabilities/",
         "validate --fix capabilities/",
     ),
+    "lint": ("lint capabilities/", "lint --format sarif --enable write-without-approval weather.yaml > lint.sarif"),
     "inspect": ("inspect weather.yaml", "inspect --tokens weather.yaml"),
     "call": ("call weather.yaml weather.forecast city=Paris", "call --mock weather.yaml weather.forecast city=Paris"),
     "discover": ("discover weather.yaml", "discover --check weather.yaml"),
