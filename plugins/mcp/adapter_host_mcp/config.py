@@ -17,6 +17,7 @@ from adapter_host import (
     parse_size,
 )
 
+from .card_config import McpServerCardSpec
 from .task_config import McpTaskSpec
 from .tool_names import unique_names
 from .uri_templates import parse_uri
@@ -157,6 +158,7 @@ class McpConfig(HttpExposerConfig):
     x_schema_profile: Literal["portable", "full"] = Field("portable", alias="x-schema-profile")
     x_discovery: Literal["all", "search", "auto"] = Field("all", alias="x-discovery")
     x_skills: ListField[str] = Field((), alias="x-skills")
+    x_server_card: McpServerCardSpec | None = Field(None, alias="x-server-card")
 
     @property
     def binary_limit(self) -> int | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from adapter_host import BuildContext, CatalogEntry, HttpExposer, Operations
+from adapter_host import BuildContext, CatalogEntry, Operations
 
 from .client_config import client_config
 from .config import McpConfig
@@ -22,6 +22,7 @@ from .features.resources import FileResource, prepare_resources, warn_missing_lo
 from .features.tools import prepare_tools, tool_details
 from .search.served_tools import ServedTools, check_discovery, serve_tools
 from .search.tool_search import ToolSearch
+from .server_card import CardExposer
 from .skills.served_skills import prepare_skills, skills_extension
 from .tasks.extension import task_extension
 
@@ -46,7 +47,7 @@ _KEY_PURPOSE: Final = "mcp sessions"
 """The purpose of the key that is derived from that of the deployment."""
 
 
-class McpExposer(HttpExposer[McpConfig]):
+class McpExposer(CardExposer):
     """Exposer for `type: mcp`: tools, resources, prompts, skills and tasks over HTTP or stdio."""
 
     config_class = McpConfig
@@ -169,7 +170,7 @@ class McpExposer(HttpExposer[McpConfig]):
         )
         if not fast_path or self.resources or self.prompts:
             self._transport.load_sdk()
-        return self._transport.app(self.endpoint)
+        return self.add_card(self._transport.app(self.endpoint))
 
     def direct_handler(self, request: web.Request) -> Handler | None:
         """Return the handler for POST requests to the endpoint, which bypass the router."""
