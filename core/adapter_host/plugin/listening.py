@@ -249,4 +249,6 @@ class StreamProtocol(asyncio.StreamReaderProtocol):
         except Exception:
             _log.exception("exposer '%s' failed to serve a connection", self._namespace)
         finally:
-            writer.close()
+            # A transport with TLS that is closed twice cannot be aborted any more.
+            if not writer.is_closing():
+                writer.close()

@@ -18,7 +18,7 @@ from adapter_host.plugin.exposer import Exposer
 from adapter_host.plugin.listening import Line, Serving, SocketDeclaration
 from adapter_host.settings import Settings
 
-from .connection.close_server import close_server
+from .connection.close_server import close_server, close_server_soon
 from .connection.connections import Connections
 from .connection.handshake import TlsServer
 from .connection.limits import descriptor_limits
@@ -135,7 +135,10 @@ class SocketListener(Endpoint):
         self._line = after or before
         self._accepts = after is not None
         if after is None and self._server is not None:
-            self._server.close()
+            if isinstance(self._server, TlsServer):
+                self._server.close()
+            else:
+                close_server_soon(self._server)
             self._server = None
         return before if before is not after else None
 

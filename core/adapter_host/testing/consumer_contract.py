@@ -51,12 +51,14 @@ class Example:
 class ConsumerContract(Contract, ABC):
     """The tests that every consumer must pass; subclass it in a test module, with an API and some examples.
 
-    `failures` are the errors that `fail` can cause. Tests that need `fail`, `hold`, `enlarge` or `override` are skipped
-    if it is not defined.
+    `failures` are the errors that `fail` can cause; `failure_settings` are fields of `Settings` for their tests, such
+    as a short `total_timeout`. Tests that need `fail`, `hold`, `enlarge` or `override` are skipped if it is not
+    defined.
     """
 
     examples: ClassVar[Sequence[Example]] = ()
     failures: ClassVar[Sequence[type[UpstreamError]]] = ()
+    failure_settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     _discovered: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
@@ -204,7 +206,7 @@ class ConsumerContract(Contract, ABC):
     @contract_test
     async def test_failures_are_upstream_errors(self, failure: type[UpstreamError]) -> None:
         """If the API fails, a call raises the exact `UpstreamError`."""
-        async with self._started() as host:
+        async with self._api() as entry, self._built(entry, **self.failure_settings) as host:
             await self.fail(failure)
             task = _operation(host, self._first).call(self._first.arguments)
             (outcome,) = await asyncio.gather(task, return_exceptions=True)
@@ -217,7 +219,7 @@ class ConsumerContract(Contract, ABC):
             hold = await self.hold()
             call = _operation(host, self._first).call
             task = asyncio.ensure_future(call(self._first.arguments))
-            await hold.entered.wait()
+            await _entered(hold, task)
             task.cancel()
             await asyncio.wait([task])
             assert task.cancelled(), "the call was not cancelled"
@@ -250,7 +252,7 @@ class ConsumerContract(Contract, ABC):
         async with self._started() as host:
             hold = await self.hold()
             task = asyncio.ensure_future(_operation(host, self._first).call(self._first.arguments))
-            await hold.entered.wait()
+            await _entered(hold, task)
             hold.release.set()
             await task
             assert len(hold.calls) == 1, f"the API received {len(hold.calls)} requests for one call"
@@ -261,7 +263,7 @@ class ConsumerContract(Contract, ABC):
         async with self._started() as host:
             hold = await self.hold()
             task = asyncio.ensure_future(_operation(host, example).call(example.arguments))
-            await hold.entered.wait()
+            await _entered(hold, task)
             hold.release.set()
             await task
             received = hold.calls[0]
@@ -374,3 +376,12 @@ def _operation(host: Host, example: Example) -> ConsumedOperation:
         if f"{operation.namespace}.{example.operation}" in operation.names:
             return operation
     raise AssertionError(f"unknown operation '{example.operation}'")
+
+
+async def _entered(hold: Hold, call: asyncio.Future[Any]) -> None:
+    """Wait until a call has reached the API; raise the error of a call that ends before."""
+    reached = asyncio.ensure_future(hold.entered.wait())
+    await asyncio.wait((reached, call), return_when=asyncio.FIRST_COMPLETED)
+    if not reached.done():
+        reached.cancel()
+        raise AssertionError(f"the call ended before it reached the API: {call.exception() or call.result()!r}")

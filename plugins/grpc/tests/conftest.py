@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
-import pytest
 from adapter_host import Host, Plugins, Settings
 from adapter_host.testing import CallFailedError, FakePlugin
 from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
@@ -29,17 +28,6 @@ from grpc_tools import protoc
 Document = dict[str, Any]
 
 REFLECTION = "grpc.reflection.v1.ServerReflection"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Report no sockets that the garbage collector closes.
-
-    The messages of these tests make it run at any time, and it finds connections of other tests, whose event loop has
-    ended between their acceptance and their first use.
-    """
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 
 
 def document(*operations: Mapping[str, Any], consumed: Any = (), **keys: Any) -> Document:

@@ -63,7 +63,9 @@ class Shop:
     def Echo(self, request: Any, context: Any) -> Any:  # noqa: N802 (a method of the service)
         self.metadata = dict(context.invocation_metadata())
         responding = asyncio.run_coroutine_threadsafe(self._echo(request), self._loop)
-        context.add_callback(responding.cancel)
+        if not context.add_callback(responding.cancel):
+            # The call has ended already.
+            responding.cancel()
         try:
             return responding.result()
         except Abort as abort:
@@ -71,7 +73,8 @@ class Shop:
             context.abort(abort.code, abort.text)
 
     def Watch(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
-        context.add_callback(self.closed.set)
+        if not context.add_callback(self.closed.set):
+            self.closed.set()
         self._wait()
         for number in range(request.times):
             yield stubs().messages.Thing(id=number)

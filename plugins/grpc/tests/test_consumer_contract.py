@@ -59,7 +59,8 @@ class TestContract(ConsumerContract):
         Example("Watch", {"times": 2}, [DEFAULTS, {**DEFAULTS, "id": 1}]),
         Example("Clear", {}, {}),
     )
-    settings = MappingProxyType({"total_timeout": 0.5, "response_limit": 4096})
+    settings = MappingProxyType({"response_limit": 4096})
+    failure_settings = MappingProxyType({"total_timeout": 0.5})
     failures = (
         UpstreamStatusError,
         UpstreamInvalidError,

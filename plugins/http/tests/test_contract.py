@@ -30,7 +30,8 @@ class TestHttp(ConsumerContract):
         Example("read", {"id": 8}, {"path": "/stations/8", "query": {}, "body": ""}),
         Example("rename", {"id": 7, "name": "Vardø"}, {"path": "/stations/7", "query": {}, "body": '{"name":"Vardø"}'}),
     )
-    settings = MappingProxyType({"total_timeout": 0.5, "response_limit": 4096})
+    settings = MappingProxyType({"response_limit": 4096})
+    failure_settings = MappingProxyType({"total_timeout": 0.5})
     failures = (
         UpstreamStatusError,
         UpstreamInvalidError,

@@ -33,7 +33,8 @@ class TestHandshake(ConsumerContract):
 
     version: ClassVar[str] = "handshake"
     examples = (Example("read", {"id": 7}, {"id": 7}), Example("read", {"id": 8}, {"id": 8}))
-    settings = MappingProxyType({"total_timeout": 1.0, "response_limit": LIMIT})
+    settings = MappingProxyType({"response_limit": LIMIT})
+    failure_settings = MappingProxyType({"total_timeout": 0.5})
     failures = (
         UpstreamStatusError,
         UpstreamInvalidError,

@@ -15,11 +15,15 @@ async def pause_server(server: asyncio.AbstractServer) -> None:
     asyncio creates the transport of an accepted connection in the next turn of its loop. If the server is closed in
     between, the transport is neither served nor closed, and the client waits until it is garbage collected.
     """
+    _stop_reading(server)
+    await asyncio.sleep(0)
+
+
+def _stop_reading(server: asyncio.AbstractServer) -> None:
     loop = asyncio.get_running_loop()
     if isinstance(loop, BaseSelectorEventLoop) and isinstance(server, asyncio.Server):
         for listening in server.sockets:
             loop.remove_reader(listening.fileno())
-        await asyncio.sleep(0)
 
 
 async def close_server(
@@ -34,6 +38,12 @@ async def close_server(
     for connection, _ in accept_waiting(listening, limit):
         await loop.connect_accepted_socket(create, connection)
     server.close()
+
+
+def close_server_soon(server: asyncio.AbstractServer) -> None:
+    """Accept no new connections, and close the sockets of a server in the next turn of the event loop."""
+    _stop_reading(server)
+    asyncio.get_running_loop().call_soon(server.close)
 
 
 def accept_waiting(listening: socket.socket, limit: int) -> Iterator[tuple[socket.socket, Any]]:

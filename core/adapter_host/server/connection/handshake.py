@@ -53,46 +53,54 @@ class TlsServer:
         self.create = create
         self.refusals = RateLimitedLog(_log)
         self.handshakes: set[asyncio.Task[None]] = set()
-        self._accepting: asyncio.Task[None] | None = None
         self._listening: socket.socket | None = None
+        self._retry: asyncio.TimerHandle | None = None
 
     def start(self, listening: socket.socket) -> None:
         """Accept connections on a bound socket, which is closed at the end."""
         listening.listen(self.connections.backlog)
+        listening.setblocking(False)
         self._listening = listening
-        self._accepting = asyncio.get_running_loop().create_task(self._accept(listening))
-        # A task that is cancelled before it runs could not close the socket.
-        self._accepting.add_done_callback(lambda _: listening.close())
+        self._watch()
 
-    async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, peer = await loop.sock_accept(listening)
-            except ConnectionError:
-                continue  # the client has gone
-            except OSError as error:
-                _log.error("%s: cannot accept a connection: %s", self.connections.log.location, error)
-                await asyncio.sleep(_RETRY)
-                continue
-            self._begin(accepted, peer)
+    def _watch(self) -> None:
+        # Not by a task with sock_accept, which loses a connection when it is cancelled in the turn of its acceptance.
+        assert self._listening is not None
+        asyncio.get_running_loop().add_reader(self._listening, self._accept, self._listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            accepted, peer = listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionError):
+            return  # the client has gone, or another process has accepted the connection
+        except OSError as error:
+            _log.error("%s: cannot accept a connection: %s", self.connections.log.location, error)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listening)
+            self._retry = loop.call_later(_RETRY, self._watch)
+            return
+        self._begin(accepted, peer)
 
     def _begin(self, accepted: socket.socket, peer: Any) -> None:
+        accepted.setblocking(False)
         Handshake(self, accepted, peer[0] if peer else "").start()
 
     def close(self) -> None:
         """Accept no new connections, but serve those that the kernel has accepted; open ones continue."""
-        if self._accepting is None or self._listening is None:
-            return
-        self._accepting.cancel()
         listening, self._listening = self._listening, None
+        if listening is None:
+            return
+        asyncio.get_running_loop().remove_reader(listening)
+        if self._retry is not None:
+            self._retry.cancel()
         for accepted, peer in accept_waiting(listening, self.connections.backlog):
             self._begin(accepted, peer)
+        listening.close()
 
     async def stop(self) -> None:
         """Close the connections whose handshakes are not complete."""
         self.close()
-        tasks = [*self.handshakes, *([] if self._accepting is None else [self._accepting])]
+        tasks = tuple(self.handshakes)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -130,21 +138,37 @@ class Handshake(asyncio.Protocol):
             _log.error("%s: TLS handshake failed", self._server.connections.log.location, exc_info=error)
 
     async def _run(self) -> None:
-        settings = self._server.connections.settings
-        self._socket.setblocking(False)
         # The event loop closes the socket after an error, before a response could be sent.
         spare = self._duplicate()
         self._begun = True
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: self, self._socket, ssl=self._server.context(), ssl_handshake_timeout=FOREVER,
-                ssl_shutdown_timeout=settings.send_timeout or FOREVER,
-            )  # fmt: skip
+            await self._open()
         except OSError as error:
             self._report(error, spare)
         finally:
             if spare is not None:
                 spare.close()
+
+    async def _open(self) -> None:
+        """Complete the handshake; close the connection if this is cancelled."""
+        loop = asyncio.get_running_loop()
+        opening = loop.create_task(
+            loop.connect_accepted_socket(
+                lambda: self, self._socket, ssl=self._server.context(), ssl_handshake_timeout=FOREVER,
+                ssl_shutdown_timeout=self._server.connections.settings.send_timeout or FOREVER,
+            )
+        )  # fmt: skip
+        try:
+            await asyncio.wait([opening])
+        except asyncio.CancelledError:
+            # The event loop creates the transport in one turn and opens it in the next one; in between it would not
+            # close it, and the connection would stay open.
+            loop.call_soon(lambda: loop.call_soon(opening.cancel))
+            await asyncio.wait([opening])
+            # The transport closes.
+            await asyncio.sleep(0)
+            raise
+        opening.result()
 
     def _duplicate(self) -> socket.socket | None:
         """Return a duplicate of the socket; None if the process has no descriptor left."""

@@ -164,7 +164,8 @@ class SocketConnection(asyncio.BaseProtocol):
         task = self.inner.task if isinstance(self.inner, StreamProtocol) else None
         if task is not None:
             task.cancel()
-        if self.transport is not None:
+        # A transport with TLS that is closed twice cannot be aborted any more.
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.close()
         try:
             async with asyncio.timeout(GRACE):
@@ -174,6 +175,9 @@ class SocketConnection(asyncio.BaseProtocol):
         except TimeoutError:
             if self.transport is not None:
                 self.transport.abort()
+                # The event loop closes it in the next turns.
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
 
 
 class PlainSocketConnection(SocketConnection, asyncio.Protocol):
