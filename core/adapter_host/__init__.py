@@ -44,12 +44,14 @@ if TYPE_CHECKING:
     from .capability.step_specs import StepSpec as StepSpec
     from .charsets import charset_of as charset_of
     from .charsets import decode_text as decode_text
+    from .client_proxy import ClientProxy as ClientProxy
     from .client_session import ClientConnector as ClientConnector
     from .client_session import StaleConnectionError as StaleConnectionError
     from .client_session import open_client_session as open_client_session
     from .client_tls import ClientTls as ClientTls
     from .client_tls import ClientTlsFiles as ClientTlsFiles
     from .client_tls import LoadedTls as LoadedTls
+    from .client_tunnel import ClientTunnel as ClientTunnel
     from .compiler.plan import ExposerPlan as ExposerPlan
     from .compiler.plan import Plan as Plan
     from .compiler.references import normalize_name as normalize_name
@@ -162,6 +164,7 @@ if TYPE_CHECKING:
     from .plugin.access import Refusal as Refusal
     from .plugin.access import Verdict as Verdict
     from .plugin.api_version import API_VERSION as API_VERSION
+    from .plugin.client_proxy import compile_client_proxy as compile_client_proxy
     from .plugin.client_tls import compile_client_tls as compile_client_tls
     from .plugin.command import Command as Command
     from .plugin.consumer import ConsumedCall as ConsumedCall
@@ -266,7 +269,9 @@ _EXPORTS = {
     "capability.step_specs": ("StepSpec",),
     "charsets": ("charset_of", "decode_text"),
     "client_session": ("ClientConnector", "StaleConnectionError", "open_client_session"),
+    "client_proxy": ("ClientProxy",),
     "client_tls": ("ClientTls", "ClientTlsFiles", "LoadedTls"),
+    "client_tunnel": ("ClientTunnel",),
     "compiler.plan": ("ExposerPlan", "Plan"),
     "compiler.references": ("normalize_name",),
     "content_decoder": ("ContentDecoder",),
@@ -351,6 +356,7 @@ _EXPORTS = {
     "operation.wire_format": ("STYLES", "Style", "WireFormat", "explodes_by_default"),
     "plugin.access": ("AccessCheck", "Refusal", "Verdict"),
     "plugin.api_version": ("API_VERSION",),
+    "plugin.client_proxy": ("compile_client_proxy",),
     "plugin.client_tls": ("compile_client_tls",),
     "plugin.command": ("Command",),
     "plugin.consumer": ("ConsumedCall", "Consumer", "PassThroughOperation"),

@@ -37,6 +37,8 @@ PACKAGES = (
 """The packages of the core from top to bottom; each imports only the packages after it."""
 
 LATE_IMPORTS = {
+    ("client_tunnel.py", "_connect", "from python_socks import ProxyError, ProxyType"),
+    ("client_tunnel.py", "_connect", "from python_socks.async_.asyncio.v2 import Proxy"),
     ("__init__.py", "__getattr__", "_import_module"),
     ("compiler/loading/loader.py", "load_document", "from adapter_host.document.strict import check_strict"),
     (

@@ -31,7 +31,7 @@ _KNOWN: Final = {
     "x-openapi-overlays": _Extension("", "adapter-host-core", "a consumed API with 'x-openapi'"),
     "x-resilience": _Extension("resilience", "adapter-host-resilience", "a consumed API or an operation"),
     "x-timeout": _Extension("http", "adapter-host-http", "a consumed API of type http"),
-    "x-proxy": _Extension("http", "adapter-host-http", "a consumed API of type http"),
+    "x-proxy": _Extension("http", "adapter-host-http", "a consumed API of type http, mcp or grpc"),
     "x-tls": _Extension("http", "adapter-host-http", "a consumed API of type http, mcp or grpc"),
     "x-transport": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-request-id": _Extension("http", "adapter-host-http", "a consumed API of type http"),

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 import grpc
 import orjson
 from adapter_host import (
+    ClientProxy,
     ClientTls,
+    ClientTunnel,
     Settings,
     UpstreamDisconnectedError,
     UpstreamError,
@@ -56,6 +58,7 @@ class Upstream:
         total_timeout: float,
         settings: Settings,
         tls: ClientTls | None = None,
+        proxy: ClientProxy | None = None,
     ) -> None:
         self._name = name
         self._connect_timeout = connect_timeout
@@ -64,12 +67,20 @@ class Upstream:
         self._tls = tls
         self._loaded = None if tls is None else tls.current
         self._url = ""
+        self._proxy = proxy
+        self._tunnel: ClientTunnel | None = None
         self._channel: grpc.aio.Channel | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     def open(self, url: str) -> None:
         """Prepare calls to `grpc://host:port`, or with TLS to `grpcs://host:port`; nothing is sent yet."""
         self._url = url
+        if self._proxy is not None:
+            # grpcio knows proxies of HTTP only, and calls hosts of the variable no_proxy directly.
+            parts = urlsplit(url)
+            port = parts.port or (443 if parts.scheme == "grpcs" else 80)
+            self._tunnel = ClientTunnel(self._proxy, parts.hostname or "", port, self._connect_timeout)
+            self._tunnel.start()
         self._channel = self._new_channel()
 
     def _new_channel(self) -> grpc.aio.Channel:
@@ -86,15 +97,21 @@ class Upstream:
             ("grpc.min_reconnect_backoff_ms", max(_FIRST_RECONNECT, int(self._connect_timeout * 2000))),
             ("grpc.max_reconnect_backoff_ms", _LAST_RECONNECT),
         ]
+        target = parts.netloc
+        if self._tunnel is not None:
+            target = f"unix:{self._tunnel.path}"
+            if self._tls is None or self._tls.server_name is None:
+                # Otherwise it is the name of the certificate, as without a proxy.
+                options.append(("grpc.default_authority", parts.netloc))
         if parts.scheme != "grpcs":
-            return grpc.aio.insecure_channel(parts.netloc, options=options)
+            return grpc.aio.insecure_channel(target, options=options)
         trusted, key, certificate = _certificates(self._settings.environment), None, None
         if self._tls is not None and self._loaded is not None:
             trusted, key, certificate = self._loaded.ca or trusted, self._loaded.key, self._loaded.certificate
             if self._tls.server_name is not None:
                 options.append(("grpc.ssl_target_name_override", self._tls.server_name))
         credentials = grpc.ssl_channel_credentials(trusted, key, certificate)
-        return grpc.aio.secure_channel(parts.netloc, credentials, options=options)
+        return grpc.aio.secure_channel(target, credentials, options=options)
 
     def _follow_files(self, tls: ClientTls) -> None:
         """Use changed files: open another connection, and close the former one after its calls."""
@@ -113,6 +130,8 @@ class Upstream:
         await asyncio.gather(*self._closing, return_exceptions=True)
         if channel is not None:
             await channel.close()
+        if self._tunnel is not None:
+            await self._tunnel.stop()
 
     async def call(self, path: str, request: bytes, metadata: Metadata) -> bytes:
         """Return the response of a unary method; raise `UpstreamError`."""
@@ -155,14 +174,20 @@ class Upstream:
             async with asyncio.timeout(self._connect_timeout):
                 while state is not grpc.ChannelConnectivity.READY:
                     if state in (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN):
-                        message = f"the upstream '{self._name}' cannot be reached; the request was not sent"
-                        raise UpstreamUnreachableError(message)
+                        raise self._unreachable()
                     await channel.wait_for_state_change(state)
                     state = channel.get_state(try_to_connect=True)
         except TimeoutError:
             message = f"the upstream '{self._name}' did not accept a connection within {self._connect_timeout:g} s"
             raise UpstreamTimeoutError(f"{message}; the request was not sent", sent=False) from None
         return channel
+
+    def _unreachable(self) -> UpstreamUnreachableError:
+        way = ""
+        if self._tunnel is not None:
+            reason = f" ({self._tunnel.failure})" if self._tunnel.failure else ""
+            way = f" through the proxy '{self._tunnel.proxy.label}'{reason}"
+        return UpstreamUnreachableError(f"the upstream '{self._name}' cannot be reached{way}; the request was not sent")
 
     def _late(self) -> UpstreamTimeoutError:
         message = f"the upstream '{self._name}' did not respond within {self._total_timeout:g} s"
@@ -177,8 +202,7 @@ class Upstream:
             limit = self._settings.response_limit
             return UpstreamInvalidError(f"the upstream response is larger than {limit} bytes")
         if code is grpc.StatusCode.UNAVAILABLE and text.startswith("failed to connect to all addresses"):
-            message = f"the upstream '{self._name}' cannot be reached; the request was not sent"
-            return UpstreamUnreachableError(message)
+            return self._unreachable()
         if text.startswith("Stream removed ("):
             message = f"the upstream '{self._name}' closed the connection before its response; the request was sent"
             return UpstreamDisconnectedError(message)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from adapter_host import (
     Authentication,
     BuildContext,
+    ClientProxy,
     ClientTls,
     ClientTlsSpec,
     ConsumedOperation,
@@ -23,6 +24,7 @@ from adapter_host import (
     Timeouts,
     UpstreamError,
     UpstreamInvalidError,
+    compile_client_proxy,
     compile_client_tls,
     parse_location,
     read_regular_file,
@@ -50,6 +52,7 @@ class GrpcConsumerConfig(ConsumerConfig):
     authentication: Authentication | None = None
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
     tls: ClientTlsSpec | None = Field(None, alias="x-tls")
+    proxy: str | None = Field(None, alias="x-proxy", repr=False)
 
 
 class GrpcConsumer(Consumer[GrpcConsumerConfig]):
@@ -63,6 +66,7 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
         self._base = _base(config, context)
         self._credential = _credential(config.authentication, context)
         self._tls = _tls(config, context, self._base)
+        self._proxy = compile_client_proxy(config.proxy, config, context)
         self._upstream: Upstream | None = None
         self._mock: MockServer | None = None
         self._check: asyncio.Task[None] | None = None
@@ -73,9 +77,9 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
     async def discover(cls, config: GrpcConsumerConfig, context: BuildContext) -> Any:
         """Return the descriptors that the API has by reflection, or those of the descriptor set."""
         base, credential = _base(config, context), _credential(config.authentication, context)
-        tls = _tls(config, context, base)
+        tls, proxy = _tls(config, context, base), compile_client_proxy(config.proxy, config, context)
         context.raise_problems()
-        upstream = _upstream(config, context, tls)
+        upstream = _upstream(config, context, tls, proxy)
         upstream.open(base.text({}))
         try:
             return await _read_definitions(upstream, credential)
@@ -88,7 +92,7 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
 
     async def start(self) -> None:
         """Prepare the connection, which the first call opens; with `mock`, start a mock server first."""
-        self._upstream = _upstream(self.config, self.context, self._tls)
+        self._upstream = self._new_upstream()
         if self._tls is not None:
             self._tls.start()
         base = self._base.text({}) if not self.context.settings.mock else ""
@@ -117,10 +121,15 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
         if mock is not None:
             await mock.stop()
 
+    def _new_upstream(self) -> Upstream:
+        # The mock server is called directly.
+        proxy = None if self.context.settings.mock else self._proxy
+        return _upstream(self.config, self.context, self._tls, proxy)
+
     @property
     def upstream(self) -> Upstream:
         """The connection; it refuses calls before the start."""
-        return self._upstream or _upstream(self.config, self.context, self._tls)
+        return self._upstream or self._new_upstream()
 
     def metadata(self) -> Metadata:
         """Return the metadata of a call: the credential, and the headers of plugins."""
@@ -180,12 +189,14 @@ def _tls(config: GrpcConsumerConfig, context: BuildContext, base: Template) -> C
     return compile_client_tls(config.tls, context)
 
 
-def _upstream(config: GrpcConsumerConfig, context: BuildContext, tls: ClientTls | None) -> Upstream:
+def _upstream(
+    config: GrpcConsumerConfig, context: BuildContext, tls: ClientTls | None, proxy: ClientProxy | None
+) -> Upstream:
     from .channel import Upstream
 
     settings = context.settings
     connect, total = config.timeout.connect or settings.connect_timeout, config.timeout.total or settings.total_timeout
-    return Upstream(config.namespace, connect, total, settings, tls)
+    return Upstream(config.namespace, connect, total, settings, tls, proxy)
 
 
 async def _read_definitions(upstream: Upstream, credential: Credential | None) -> dict[str, Any]:

@@ -1,78 +1,28 @@
-"""Proxies of one consumer or of the environment, and the hosts that are called without those of the environment."""
+"""Proxies of the environment, and the hosts that are called without those of the environment."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from importlib.util import find_spec
-from typing import Final
 
 from yarl import URL
 
-from adapter_host import BuildContext, StartError
-
-from .config import HttpConfig
-
-SOCKS: Final = "socks5h"
-_SCHEMES: Final = ("http", "https", SOCKS)
-_KEY: Final = "x-proxy"
-_PORTS: Final = {"http": 80, "https": 443, SOCKS: 1080}
+from adapter_host import ClientProxy, StartError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """A proxy; `label` names it in errors and logs, without its credentials and with secrets by name."""
-
-    url: URL = field(repr=False)
-    label: str
-    is_socks: bool = False
-
-
-def compile_proxy(config: HttpConfig, context: BuildContext) -> Proxy | None:
-    """Return the `x-proxy` of a consumer, or None without it, without its secrets, or after reporting a problem."""
-    if config.proxy is None:
-        return None
-    template = context.secret(config.proxy, config, _KEY)
-    if not context.has_value(template):
-        return None
-    label = _without_user(template.masked())
-    error = None
-    try:
-        url = URL(template.constant or "")
-        if url.scheme not in _SCHEMES or not url.host or (url.path.strip("/") or url.query_string or url.fragment):
-            error = "must be http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT, with USER:PASSWORD@ if needed"
-        elif not ((url.user or "") + (url.password or "")).isascii():
-            error = "must have an ASCII user and password"
-        elif url.scheme == SOCKS and find_spec("python_socks") is None:
-            error = "is a SOCKS proxy, which needs a library; run pip install 'adapter-host-http[socks]'"
-    except ValueError:
-        error = "is not a valid URL; encode reserved characters of its user and password, such as %40 for @"
-    if error is not None:
-        context.problem(f"the proxy '{label}' {error}", config, _KEY, code="proxy")
-        return None
-    return Proxy(url if url.port else url.with_port(_PORTS[url.scheme]), label, url.scheme == SOCKS)
-
-
-def environment_proxy(base: URL, environment: Mapping[str, str]) -> Proxy | None:
+def environment_proxy(base: URL, environment: Mapping[str, str]) -> ClientProxy | None:
     """Return the proxy of the environment for a base URL, if there is one."""
     text = proxy_of(base, environment)
     if text is None:
         return None
-    label = _without_user(text)
+    label = ClientProxy.label_of(text)
     try:
-        return Proxy(URL(text), label)
+        return ClientProxy(URL(text), label)
     except ValueError:
         message = f"the proxy of the environment '{label}' is not a valid URL; correct {base.scheme}_proxy"
         raise StartError(message) from None
-
-
-def _without_user(url: str) -> str:
-    user, at, rest = url.rpartition("@")
-    scheme, slashes, _ = user.partition("//")
-    return f"{scheme}{slashes}{rest}" if at and slashes else rest
 
 
 def proxy_of(base: URL, environment: Mapping[str, str]) -> str | None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from adapter_host import BuildContext, ClientTls, compile_client_tls
+from adapter_host import BuildContext, ClientProxy, ClientTls, compile_client_proxy, compile_client_tls
 
 from .config import HttpConfig
-from .proxies import Proxy, compile_proxy, environment_proxy
+from .proxies import environment_proxy
 from .transport.base import Limits, Origin, Transport
 from .transport.origins import origin_of, tls_options
 
@@ -27,8 +27,8 @@ class Route:
         self._native = config.transport == "native"
         self._environment = context.settings.environment
         self._tls: ClientTls | None = compile_client_tls(config.tls, context)
-        self._own_proxy = compile_proxy(config, context)
-        self._proxy: Proxy | None = None
+        self._own_proxy = compile_client_proxy(config.proxy, config, context, socks_extra="adapter-host-http[socks]")
+        self._proxy: ClientProxy | None = None
         self._direct = False
 
     def open(self, base: str, limits: Limits, *, direct: bool) -> tuple[Origin, Transport]:
@@ -45,12 +45,12 @@ class Route:
         """The name of the proxy for errors, if there is one."""
         return None if self._proxy is None else self._proxy.label
 
-    def _proxy_of(self, url: URL) -> Proxy | None:
+    def _proxy_of(self, url: URL) -> ClientProxy | None:
         if self._direct:
             return None
         return self._own_proxy or environment_proxy(url, self._environment)
 
-    def _transport(self, proxy: Proxy | None, limits: Limits) -> Transport:
+    def _transport(self, proxy: ClientProxy | None, limits: Limits) -> Transport:
         # Imported late: `validate` needs no transport, and serving usually one of them.
         if self._native and proxy is None:
             from .transport.native import NativeTransport

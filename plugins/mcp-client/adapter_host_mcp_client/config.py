@@ -20,6 +20,7 @@ class McpConfig(ConsumerConfig):
     protocol_version: Literal["auto", "handshake", "2026-07-28"] = "auto"
     timeout: Timeouts = Field(default_factory=Timeouts, alias="x-timeout")
     tls: ClientTlsSpec | None = Field(None, alias="x-tls")
+    proxy: str | None = Field(None, alias="x-proxy", repr=False)
 
     @model_validator(mode="after")
     def _check_transport(self) -> Self:
@@ -29,6 +30,8 @@ class McpConfig(ConsumerConfig):
             raise ValueError("'authentication' needs a 'url'; pass secrets to a command by its 'environment'")
         if self.command is not None and self.tls is not None:
             raise ValueError("'x-tls' needs a 'url'; a command has no TLS")
+        if self.command is not None and self.proxy is not None:
+            raise ValueError("'x-proxy' needs a 'url'; pass a proxy to a command by its 'environment'")
         if self.url is not None and (self.arguments or self.environment):
             raise ValueError("'arguments' and 'environment' need a 'command'")
         return self

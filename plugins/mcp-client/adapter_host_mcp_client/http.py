@@ -16,7 +16,9 @@ from mcp.client import Transport
 from mcp.client.streamable_http import streamable_http_client
 
 from adapter_host import (
+    ClientProxy,
     ClientTls,
+    ClientTunnel,
     HeaderWriter,
     UpstreamDisconnectedError,
     UpstreamError,
@@ -67,6 +69,7 @@ class HttpEndpoint:
     response_limit: int
     connect_timeout: float
     tls: ClientTls | None = None
+    proxy: ClientProxy | None = None
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[object]:
@@ -91,9 +94,26 @@ class HttpEndpoint:
         return self._open()  # type: ignore[return-value]
 
 
-def _transport(context: ssl.SSLContext) -> httpx2.AsyncHTTPTransport:
+def _transport(
+    context: ssl.SSLContext, proxy: ClientProxy | None, tunnel: ClientTunnel | None
+) -> httpx2.AsyncHTTPTransport:
     limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-    return httpx2.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False)
+    way: httpx2.Proxy | None = None
+    if proxy is not None and tunnel is None:
+        way = httpx2.Proxy(str(proxy.url), ssl_context=client_tls_context() if proxy.url.scheme == "https" else None)
+    path = None if tunnel is None else tunnel.path
+    return httpx2.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False, proxy=way, uds=path)
+
+
+def _tunnel(endpoint: HttpEndpoint) -> ClientTunnel | None:
+    """Return the tunnel of a SOCKS proxy, which httpx cannot use without another library."""
+    if endpoint.proxy is None or not endpoint.proxy.is_socks:
+        return None
+    url = httpx2.URL(endpoint.url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    tunnel = ClientTunnel(endpoint.proxy, url.host, port, endpoint.connect_timeout)
+    tunnel.start()
+    return tunnel
 
 
 class _LimitedTransport(httpx2.AsyncBaseTransport):
@@ -102,8 +122,12 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, endpoint: HttpEndpoint) -> None:
         self._endpoint = endpoint
         self._context = client_tls_context() if endpoint.tls is None else endpoint.tls.current.context
-        self._inner = _transport(self._context)
+        self._tunnel = _tunnel(endpoint)
+        self._inner = self._new()
         self._former: httpx2.AsyncHTTPTransport | None = None
+
+    def _new(self) -> httpx2.AsyncHTTPTransport:
+        return _transport(self._context, self._endpoint.proxy, self._tunnel)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         for write in self._endpoint.header_writers:
@@ -125,20 +149,26 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
         context = tls.current.context
         if context is not self._context:
             self._context = context
-            former, self._former, self._inner = self._former, self._inner, _transport(context)
+            former, self._former, self._inner = self._former, self._inner, self._new()
             if former is not None:
                 await former.aclose()
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         try:
             response = await self._inner.handle_async_request(request)
+        except httpx2.ProxyError as error:
+            raise self._unreachable(f"the proxy responded with status {str(error)[:3]}") from error
         except (httpx2.ConnectTimeout, httpx2.ConnectError, httpx2.PoolTimeout) as error:
-            raise UpstreamUnreachableError("there is no connection to the MCP server") from error
+            raise self._unreachable("" if self._tunnel is None else self._tunnel.failure) from error
         except httpx2.TimeoutException as error:
             raise UpstreamTimeoutError("the MCP server did not respond in time") from error
         except httpx2.TransportError as error:
             message = "the MCP server closed the connection before the response"
             raise UpstreamDisconnectedError(message) from error
+        if response.status_code == 407 and self._endpoint.proxy is not None and request.url.scheme == "http":
+            # Without a tunnel, the response of the proxy is in the place of that of the server.
+            await response.aclose()
+            raise self._unreachable("the proxy responded with status 407")
         is_events = bare_media_type(response.headers.get("Content-Type", "")) == "text/event-stream"
         if 300 <= response.status_code < 400:
             return response
@@ -153,6 +183,13 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
             media_type = response.headers.get("Content-Type", "")
             raise UpstreamStatusError(response.status_code, body, media_type, response.headers)
         return httpx2.Response(response.status_code, headers=_without_length(response.headers), content=body)
+
+    def _unreachable(self, reason: str) -> UpstreamUnreachableError:
+        """Return the error of a request that was not sent, with the proxy and what it said."""
+        proxy, way = self._endpoint.proxy, ""
+        if proxy is not None:
+            way = f" through the proxy '{proxy.label}'{f' ({reason})' if reason else ''}"
+        return UpstreamUnreachableError(f"there is no connection to the MCP server{way}")
 
     async def _read(self, response: httpx2.Response) -> bytes:
         limit = self._endpoint.response_limit
@@ -171,6 +208,8 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
         if self._former is not None:
             await self._former.aclose()
+        if self._tunnel is not None:
+            await self._tunnel.stop()
 
 
 class _LimitedEvents(httpx2.AsyncByteStream):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from adapter_host import BuildContext, ClientTls, Template, compile_client_tls
+from adapter_host import BuildContext, ClientProxy, ClientTls, Template, compile_client_proxy, compile_client_tls
 
 from .config import McpConfig
 from .connection import Connection, Ready
@@ -27,6 +27,7 @@ class Server:
     arguments: tuple[Template, ...]
     environment: dict[str, Template]
     tls: ClientTls | None
+    proxy: ClientProxy | None
 
     @classmethod
     def compile(cls, config: McpConfig, context: BuildContext) -> Self:
@@ -50,6 +51,7 @@ class Server:
             tuple(context.secret(text, config, "arguments", index) for index, text in enumerate(config.arguments)),
             {name: context.secret(text, config, "environment", name) for name, text in config.environment.items()},
             compile_client_tls(config.tls, context),
+            compile_client_proxy(config.proxy, config, context),
         )
 
     def connection(self, on_ready: Ready | None = None) -> Connection:
@@ -70,7 +72,7 @@ class Server:
         limit = self.context.settings.response_limit
         if self.url is not None:
             url, writers = self.url.text({}), self.context.header_writers
-            return HttpEndpoint(url, self.credential, writers, limit, connect_timeout, self.tls)
+            return HttpEndpoint(url, self.credential, writers, limit, connect_timeout, self.tls, self.proxy)
         assert self.command is not None
         file = Path(self.context.loaded.source.file)
         return StdioEndpoint(

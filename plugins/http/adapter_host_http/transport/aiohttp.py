@@ -12,8 +12,7 @@ import aiohttp
 from aiohttp.http import HttpVersion10, HttpVersion11
 from yarl import URL
 
-from adapter_host import StaleConnectionError, event_format
-from adapter_host_http.proxies import Proxy
+from adapter_host import ClientProxy, StaleConnectionError, event_format
 from adapter_host_http.request.request import ACCEPTED_CODINGS, Payload, Request
 
 from .aiohttp_errors import (
@@ -35,7 +34,7 @@ _FILE_THRESHOLD: Final = 2**20
 """aiohttp sends larger bodies in pieces only from a file object."""
 
 
-def open_session(origin: Origin, limits: Limits, proxy: Proxy | None = None) -> aiohttp.ClientSession:
+def open_session(origin: Origin, limits: Limits, proxy: ClientProxy | None = None) -> aiohttp.ClientSession:
     """Return a session without cookies, and without headers other than the connection's."""
     options: dict[str, Any] = {"limit": limits.max_connections, "tls_context": origin.ssl_context}
     connector: ProgressConnector
@@ -62,7 +61,7 @@ def open_session(origin: Origin, limits: Limits, proxy: Proxy | None = None) -> 
 class AiohttpTransport(Transport):
     """Sends requests with an aiohttp session, through `proxy` if there is one."""
 
-    def __init__(self, origin: Origin, limits: Limits, proxy: Proxy | None = None) -> None:
+    def __init__(self, origin: Origin, limits: Limits, proxy: ClientProxy | None = None) -> None:
         self._origin = origin
         self._limits = limits
         self._proxy = proxy

@@ -12,9 +12,9 @@ import pytest
 
 from adapter_host import UpstreamStatusError, UpstreamUnreachableError
 from tests.support.certificates import AUTHORITY, CLIENT_AUTHORITY, write_authority
+from tests.support.forward_proxy import forward_proxy
 
 from .conftest import Peer, always_respond
-from .proxy import forward_proxy
 from .test_client_tls import AuthServer, SecureServer, write_files
 
 SECRETS = {"PASSWORD": "p%40ss", "TOKEN": "api-token"}
