@@ -201,6 +201,7 @@ if TYPE_CHECKING:
     from .plugin.tool_tokens import estimate_tokens as estimate_tokens
     from .plugin.tool_tokens import tool_definition_text as tool_definition_text
     from .regular_files import read_regular_file as read_regular_file
+    from .rejection_log import RejectionLog as RejectionLog
     from .schemas.portable.names import NameMap as NameMap
     from .schemas.portable.render import portable_schema as portable_schema
     from .schemas.samples import sample_of as sample_of
@@ -382,6 +383,7 @@ _EXPORTS = {
     "plugin.step_type": ("StepType",),
     "plugin.tool_tokens": ("MOST_TOOL_TOKENS", "estimate_tokens", "tool_definition_text"),
     "regular_files": ("read_regular_file",),
+    "rejection_log": ("RejectionLog",),
     "schemas.portable.names": ("NameMap",),
     "schemas.portable.render": ("portable_schema",),
     "schemas.samples": ("sample_of",),

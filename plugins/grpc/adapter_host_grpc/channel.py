@@ -15,6 +15,7 @@ from adapter_host import (
     ClientProxy,
     ClientTls,
     ClientTunnel,
+    RejectionLog,
     Settings,
     UpstreamDisconnectedError,
     UpstreamError,
@@ -41,6 +42,7 @@ _STATUSES: Final = {
     "UNAVAILABLE": 503,
     "UNAUTHENTICATED": 401,
 }
+_REJECTED: Final = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 _DETAILS: Final = "grpc-status-details-bin"
 _FIRST_RECONNECT: Final = 100
 _LAST_RECONNECT: Final = 5_000
@@ -59,6 +61,7 @@ class Upstream:
         settings: Settings,
         tls: ClientTls | None = None,
         proxy: ClientProxy | None = None,
+        rejections: RejectionLog | None = None,
     ) -> None:
         self._name = name
         self._connect_timeout = connect_timeout
@@ -68,6 +71,7 @@ class Upstream:
         self._loaded = None if tls is None else tls.current
         self._url = ""
         self._proxy = proxy
+        self._rejections = rejections
         self._tunnel: ClientTunnel | None = None
         self._channel: grpc.aio.Channel | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -206,6 +210,8 @@ class Upstream:
         if text.startswith("Stream removed ("):
             message = f"the upstream '{self._name}' closed the connection before its response; the request was sent"
             return UpstreamDisconnectedError(message)
+        if self._rejections is not None and code in _REJECTED:
+            self._rejections.report(code.name)
         return status_error(code.name, text, _details(error))
 
 

@@ -20,6 +20,7 @@ from adapter_host import (
     ConsumerConfig,
     ListField,
     ProblemsError,
+    RejectionLog,
     Template,
     Timeouts,
     UpstreamError,
@@ -79,7 +80,7 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
         base, credential = _base(config, context), _credential(config.authentication, context)
         tls, proxy = _tls(config, context, base), compile_client_proxy(config.proxy, config, context)
         context.raise_problems()
-        upstream = _upstream(config, context, tls, proxy)
+        upstream = _upstream(config, context, tls, proxy, credential)
         upstream.open(base.text({}))
         try:
             return await _read_definitions(upstream, credential)
@@ -124,7 +125,7 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
     def _new_upstream(self) -> Upstream:
         # The mock server is called directly.
         proxy = None if self.context.settings.mock else self._proxy
-        return _upstream(self.config, self.context, self._tls, proxy)
+        return _upstream(self.config, self.context, self._tls, proxy, self._credential)
 
     @property
     def upstream(self) -> Upstream:
@@ -190,13 +191,21 @@ def _tls(config: GrpcConsumerConfig, context: BuildContext, base: Template) -> C
 
 
 def _upstream(
-    config: GrpcConsumerConfig, context: BuildContext, tls: ClientTls | None, proxy: ClientProxy | None
+    config: GrpcConsumerConfig,
+    context: BuildContext,
+    tls: ClientTls | None,
+    proxy: ClientProxy | None,
+    credential: Credential | None,
 ) -> Upstream:
     from .channel import Upstream
 
     settings = context.settings
     connect, total = config.timeout.connect or settings.connect_timeout, config.timeout.total or settings.total_timeout
-    return Upstream(config.namespace, connect, total, settings, tls, proxy)
+    rejections = None
+    if credential is not None:
+        masked = " ".join(text.masked() for text in credential[2])
+        rejections = RejectionLog(log, config.namespace, masked)
+    return Upstream(config.namespace, connect, total, settings, tls, proxy, rejections)
 
 
 async def _read_definitions(upstream: Upstream, credential: Credential | None) -> dict[str, Any]:

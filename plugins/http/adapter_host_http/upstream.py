@@ -28,7 +28,7 @@ from .formats import Format
 from .formats.convert import Converter
 from .formats.pool import ConversionPool
 from .redirects import REDIRECTS, redirect_target
-from .rejections import REJECTED, RejectionLog
+from .rejections import REJECTED, Rejections
 from .request.request import Request
 from .route import Route
 from .transport.base import Limits, Response, Transport, TransportError
@@ -63,7 +63,7 @@ class Upstream:
         self._total_timeout = config.timeout.total or settings.total_timeout
         self._auth_flow = credential.auth_flow if credential is not None else None
         self._cache = cache
-        self._rejections = None if credential is None else RejectionLog(context.namespace, credential)
+        self._rejections = None if credential is None else Rejections(context.namespace, credential)
         self._route = Route(config, context)
         self.base = ""
         self._path = ""

@@ -20,6 +20,7 @@ from adapter_host import (
     ClientTls,
     ClientTunnel,
     HeaderWriter,
+    RejectionLog,
     UpstreamDisconnectedError,
     UpstreamError,
     UpstreamIncompleteError,
@@ -70,6 +71,7 @@ class HttpEndpoint:
     connect_timeout: float
     tls: ClientTls | None = None
     proxy: ClientProxy | None = None
+    rejections: RejectionLog | None = None
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[object]:
@@ -169,6 +171,8 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
             # Without a tunnel, the response of the proxy is in the place of that of the server.
             await response.aclose()
             raise self._unreachable("the proxy responded with status 407")
+        if response.status_code in (401, 403) and self._endpoint.rejections is not None:
+            self._endpoint.rejections.report(response.status_code)
         is_events = bare_media_type(response.headers.get("Content-Type", "")) == "text/event-stream"
         if 300 <= response.status_code < 400:
             return response

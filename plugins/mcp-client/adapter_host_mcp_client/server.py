@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from adapter_host import BuildContext, ClientProxy, ClientTls, Template, compile_client_proxy, compile_client_tls
+from adapter_host import (
+    BuildContext,
+    ClientProxy,
+    ClientTls,
+    RejectionLog,
+    Template,
+    compile_client_proxy,
+    compile_client_tls,
+)
 
 from .config import McpConfig
 from .connection import Connection, Ready
 from .credentials import Credential, compile_credential
 from .http import HttpEndpoint
 from .stdio import StdioEndpoint
+
+_log = logging.getLogger("adapter_host.mcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,10 @@ class Server:
         limit = self.context.settings.response_limit
         if self.url is not None:
             url, writers = self.url.text({}), self.context.header_writers
-            return HttpEndpoint(url, self.credential, writers, limit, connect_timeout, self.tls, self.proxy)
+            rejections = None
+            if self.credential is not None:
+                rejections = RejectionLog(_log, self.config.namespace, self.credential.masked)
+            return HttpEndpoint(url, self.credential, writers, limit, connect_timeout, self.tls, self.proxy, rejections)
         assert self.command is not None
         file = Path(self.context.loaded.source.file)
         return StdioEndpoint(
