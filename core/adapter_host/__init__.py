@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from .editing.service import Fix as Fix
     from .editing.service import LanguageService as LanguageService
     from .errors import AdapterHostError as AdapterHostError
+    from .errors import ApprovalError as ApprovalError
+    from .errors import ApprovalRequiredError as ApprovalRequiredError
     from .errors import ArgumentError as ArgumentError
     from .errors import BindError as BindError
     from .errors import InternalError as InternalError
@@ -120,6 +122,10 @@ if TYPE_CHECKING:
     from .json_nesting import decode_json as decode_json
     from .json_nesting import encode_json as encode_json
     from .json_nesting import parse_json as parse_json
+    from .operation.approvals import CLIENT_DECISION as CLIENT_DECISION
+    from .operation.approvals import ClientDecision as ClientDecision
+    from .operation.audit_members import AUDIT_MEMBERS as AUDIT_MEMBERS
+    from .operation.audit_members import note_for_audit as note_for_audit
     from .operation.call_record import CallRecord as CallRecord
     from .operation.call_record import note_call as note_call
     from .operation.callers import CallContext as CallContext
@@ -285,6 +291,8 @@ _EXPORTS = {
     "editing.service": ("Declaration", "DocumentProblem", "Fix", "LanguageService"),
     "errors": (
         "AdapterHostError",
+        "ApprovalError",
+        "ApprovalRequiredError",
         "ArgumentError",
         "BindError",
         "InternalError",
@@ -327,6 +335,8 @@ _EXPORTS = {
         "is_token",
     ),
     "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "decode_json", "encode_json", "parse_json"),
+    "operation.approvals": ("CLIENT_DECISION", "ClientDecision"),
+    "operation.audit_members": ("AUDIT_MEMBERS", "note_for_audit"),
     "operation.call_record": ("CallRecord", "note_call"),
     "operation.callers": (
         "CallContext",

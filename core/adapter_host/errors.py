@@ -14,6 +14,8 @@
         │   ├── BodyTooLargeError       413  a request body exceeds the limit
         │   └── UnsupportedCodingError  415  the content coding of a request body is not supported
         ├── RefusedError         403  the caller lacks permission
+        │   └── ApprovalError    403  a person has not approved the call; nothing was sent
+        │       └── ApprovalRequiredError  403  a person must approve the call first
         ├── NotFoundError        404  nothing has that name
         ├── InternalError        500  an error of the host or a plugin
         ├── UnavailableError     503  draining, or at the concurrency limit
@@ -156,6 +158,32 @@ class RefusedError(OperationError):
 
     status = 403
     title = "Refused"
+
+
+class ApprovalError(RefusedError):
+    """A person has not approved the call, so nothing of it was sent."""
+
+    title = "Not approved"
+
+
+class ApprovalRequiredError(ApprovalError):
+    """A person must approve the call first; the message says how, and how to repeat the call.
+
+    `question` is what to ask the person at a client whose decision counts, and `state` its sealed reference (see
+    `ClientDecision`); both are empty if that decision does not count. `url` is a page where the call can be approved,
+    if there is one, and `expires_in` the seconds until the question expires.
+    """
+
+    title = "Approval required"
+
+    def __init__(
+        self, message: str, *, question: str = "", state: str = "", url: str | None = None, expires_in: float = 0.0
+    ) -> None:
+        self.question = question
+        self.state = state
+        self.url = url
+        self.expires_in = expires_in
+        super().__init__(message)
 
 
 class NotFoundError(OperationError):

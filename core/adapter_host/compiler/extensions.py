@@ -30,6 +30,7 @@ _KNOWN: Final = {
     "x-openapi": _Extension("", "adapter-host-core", "a consumed API"),
     "x-openapi-overlays": _Extension("", "adapter-host-core", "a consumed API with 'x-openapi'"),
     "x-resilience": _Extension("resilience", "adapter-host-resilience", "a consumed API or an operation"),
+    "x-approval": _Extension("approval", "adapter-host-approval", "an exposer or one of its operations"),
     "x-timeout": _Extension("http", "adapter-host-http", "a consumed API of type http"),
     "x-proxy": _Extension("http", "adapter-host-http", "a consumed API of type http, mcp or grpc"),
     "x-tls": _Extension("http", "adapter-host-http", "a consumed API of type http, mcp or grpc"),
@@ -52,8 +53,11 @@ _KNOWN: Final = {
 }
 """The keys of the core and of the first-party plugins."""
 
-_REPORTED: Final = frozenset({"x-resilience"})
+_REPORTED: Final = frozenset({"x-resilience", "x-approval"})
 """Keys whose plugin reports itself where they have no effect."""
+
+_PROTECTING: Final = frozenset({"x-approval"})
+"""Keys without whose plugin a document must not be served."""
 
 
 def warn_ineffective_extensions(loaded: LoadedCapability, plugins: Plugins) -> None:
@@ -68,7 +72,7 @@ def warn_ineffective_extensions(loaded: LoadedCapability, plugins: Plugins) -> N
                 loaded.problem(message, loc, code="unknown-key", warning=True, key=True)
         elif known.plugin and known.plugin not in plugins.names:
             message = f"'{key}' has no effect: {_missing(known, plugins)}"
-            loaded.problem(message, loc, code="missing-plugin", warning=True, key=True)
+            loaded.problem(message, loc, code="missing-plugin", warning=key not in _PROTECTING, key=True)
         elif key not in _REPORTED:
             message = f"'{key}' has no effect here; set it on {known.place}"
             loaded.problem(message, loc, code="misplaced", warning=True, key=True)

@@ -46,7 +46,10 @@ def split_path(path: str) -> tuple[tuple[str | int, ...], str]:
 
 
 def compile_path(path: str) -> PathGetter:
-    """Compile a path to a function of a document; raise `ValueError` for an invalid path."""
+    """Return a function of plain data that returns the value at a JSONPath; raise `ValueError` for an invalid path.
+
+    A missing value is None. A path with wildcards, slices or filters returns a list of values, even an empty one.
+    """
     return _compile(path.strip())
 
 

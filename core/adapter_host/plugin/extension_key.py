@@ -13,5 +13,5 @@ class ExtensionKey:
     """A key (`x-...`) that a plugin reads, where it may be set, and the model of its value, for editors."""
 
     name: str
-    place: Literal["consumed API", "consumed operation", "exposed operation"]
+    place: Literal["consumed API", "consumed operation", "exposer", "exposed operation"]
     model: type[Model]

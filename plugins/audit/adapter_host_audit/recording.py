@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from adapter_host import (
+    AUDIT_MEMBERS,
     Arguments,
     Call,
     CallContext,
@@ -59,9 +60,11 @@ def record_call(call: Call, name: str, recorder: ArgumentRecorder, file: AuditFi
         if must_record and not file.is_available():
             raise UnavailableError("the audit log cannot be written")
         context, started, upstream = current_call(), perf_counter(), _UpstreamCalls()
+        members: dict[str, Any] = {}
         record = {**_head(context), "operation": name, "arguments": recorder.record(arguments), "decision": "allowed"}
 
         def write(outcome: int | str) -> bool:
+            record.update(members)
             record["outcome"] = outcome
             record["upstream"] = upstream.listed
             if upstream.count > len(upstream.listed):
@@ -69,7 +72,7 @@ def record_call(call: Call, name: str, recorder: ArgumentRecorder, file: AuditFi
             record["duration_ms"] = round((perf_counter() - started) * 1000, 3)
             return file.write(record)
 
-        token = _CURRENT.set(upstream)
+        token, members_token = _CURRENT.set(upstream), AUDIT_MEMBERS.set(members)
         try:
             result = await call(arguments)
         except BaseException as error:
@@ -78,6 +81,7 @@ def record_call(call: Call, name: str, recorder: ArgumentRecorder, file: AuditFi
             raise
         finally:
             _CURRENT.reset(token)
+            AUDIT_MEMBERS.reset(members_token)
         if not write(result.status) and must_record:
             if result.stream is not None:
                 await close_stream(result.stream)

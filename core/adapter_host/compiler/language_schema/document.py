@@ -76,7 +76,7 @@ def _add_extensions(
             definitions[name]["additionalProperties"] = False
         section = "consumes" if key.place.startswith("consumed") else "exposes"
         for root in types[section].values():
-            found = {root} if key.place == "consumed API" else _operations(definitions, root)
+            found = {root} if key.place in ("consumed API", "exposer") else _operations(definitions, root)
             for name in found:
                 definitions[name].setdefault("properties", {})[key.name] = reference_to(names[key.model])
 

@@ -11,6 +11,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from adapter_host import (
+    ApprovalError,
     ArgumentError,
     Arguments,
     BuildContext,
@@ -143,6 +144,10 @@ class IdempotentOperation:
         except UpstreamError as error:
             if error.sent is False:
                 await self._forget(place, started)
+            raise
+        except ApprovalError:
+            # Nothing was sent, whatever the number of requests.
+            await self._end(place, started, None)
             raise
         except _NOT_CARRIED_OUT:
             await self._forget(place, started)
