@@ -9,6 +9,7 @@ from typing import Any, Final
 from graphql import GraphQLError
 
 from adapter_host import (
+    ApprovalRequiredError,
     ArgumentError,
     InternalError,
     NotFoundError,
@@ -39,6 +40,7 @@ INTERNAL: Final = "INTERNAL_SERVER_ERROR"
 
 _CODES: Final = {
     ArgumentError: BAD_USER_INPUT,
+    ApprovalRequiredError: "APPROVAL_REQUIRED",
     RefusedError: "FORBIDDEN",
     NotFoundError: "NOT_FOUND",
     InternalError: INTERNAL,
@@ -108,6 +110,8 @@ def _details(error: OperationError) -> dict[str, Any]:
         details |= _argument_details(error)
         if len(error.errors) > 1:
             details["errors"] = [{"message": each.message, **_argument_details(each)} for each in error.errors]
+    if isinstance(error, ApprovalRequiredError) and error.url is not None:
+        details["approval"] = {"url": error.url}
     if isinstance(error, UnavailableError) and error.retry_after is not None:
         details["retryAfter"] = error.retry_after
     if isinstance(error, UpstreamError) and error.sent is not None:

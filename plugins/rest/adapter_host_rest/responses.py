@@ -13,6 +13,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from adapter_host import (
+    ApprovalRequiredError,
     ArgumentError,
     OperationError,
     Result,
@@ -140,6 +141,8 @@ def error_response(error: OperationError, name: str, caching: Caching = UNRESTRI
     members = _argument_members(error) if isinstance(error, ArgumentError) else {}
     if isinstance(error, UpstreamError) and error.sent is not None:
         members["sent"] = error.sent
+    if isinstance(error, ApprovalRequiredError):
+        members["approval"] = _approval_members(error)
     if error.step is not None:
         members["step"] = error.step
     response = problem_response(
@@ -148,6 +151,11 @@ def error_response(error: OperationError, name: str, caching: Caching = UNRESTRI
     if isinstance(error, UnavailableError) and error.retry_after is None:
         response.force_close()
     return response
+
+
+def _approval_members(error: ApprovalRequiredError) -> dict[str, Any]:
+    url = {} if error.url is None else {"url": error.url}
+    return {**url, "expires_in": round(error.expires_in)}
 
 
 def _argument_members(error: ArgumentError) -> dict[str, Any]:
