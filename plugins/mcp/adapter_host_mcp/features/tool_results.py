@@ -15,6 +15,7 @@ import orjson
 
 from adapter_host import (
     TRACE_CONTEXT,
+    ApprovalRequiredError,
     Arguments,
     OperationError,
     RefusedError,
@@ -187,9 +188,11 @@ async def call_tool(
     on_failure: Callable[[str], None] | None = None,
     on_event: OnEvent | None = None,
     begin_task: BeginTask | None = None,
+    asks: bool = False,
 ) -> tuple[bytes, str | None]:
     """Call a tool; return the serialized members of the result, and a message for a violation of its schema.
 
+    With `asks`, raise `ApprovalRequiredError`, as the client may ask a person; otherwise it is an error of the tool.
     `on_failure` receives the id of a failed call, which is also in the log if the host or the API is the cause.
     `on_event` is awaited with the number and the text of each event, if the API sends a stream of events. `begin_task`
     is that of a client with tasks; its members are the result if the call has begun one.
@@ -207,6 +210,8 @@ async def call_tool(
             result = await collect_events(result, tool.event_limit, on_event)
         return success_members(result, tool, allow_any_json=allow_any_json)
     except OperationError as error:
+        if asks and isinstance(error, ApprovalRequiredError):
+            raise
         request_id = current_call().request_id
         if error.status >= 500:
             log.warning("request %s: %s: %s", request_id, tool.name, error.message)

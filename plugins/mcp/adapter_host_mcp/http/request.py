@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import orjson
 from aiohttp import web
 
-from adapter_host import ArgumentError, UnsupportedCodingError
+from adapter_host import ApprovalRequiredError, ArgumentError, UnsupportedCodingError
 from adapter_host import read_body as read_any_body
 from adapter_host_mcp.protocol import INVALID_REQUEST, JSON_MEDIA_TYPE
 
 from .fast_path import accepted_types
 from .headers import json_error
+
+REQUIRED: Final = web.RequestKey("adapter_host_mcp_required_approval", ApprovalRequiredError)
+"""The key of the error of a call that a person must approve, for the SDK endpoint, which asks the client."""
 
 
 class HttpError(Exception):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from aiohttp import web
 from multidict import CIMultiDict
 
-from adapter_host import encode_json
+from adapter_host import ApprovalRequiredError, encode_json
 from adapter_host_mcp.protocol import JSON_MEDIA_TYPE
 
 from .headers import HEADERS, REQUEST_ID, empty_response
+from .request import REQUIRED
 from .sse import COMMENT, EventQueue, EventStream, format_event
 
 if TYPE_CHECKING:
@@ -109,6 +110,16 @@ class ResponseStream(Generic[RequestT_co]):
     def headers(self) -> Mapping[str, str]:
         """The headers of the HTTP request."""
         return self._request.headers
+
+    @property
+    def required_approval(self) -> ApprovalRequiredError | None:
+        """The error of the call, if the fast path has made it and a person must approve it."""
+        return self._request.get(REQUIRED)
+
+    @property
+    def has_begun(self) -> bool:
+        """True once anything was sent."""
+        return self._stream is not None
 
     @property
     def can_heartbeat(self) -> bool:

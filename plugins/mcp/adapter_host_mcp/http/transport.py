@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
 
-from adapter_host import TRACE_CONTEXT, encode_json, root_path
+from adapter_host import TRACE_CONTEXT, ApprovalRequiredError, encode_json, root_path
 from adapter_host_mcp.discovery import ServerInfo
-from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
+from adapter_host_mcp.features.tool_results import (
+    call_tool,
+    error_members,
+    report_internal_error,
+    set_trace_context,
+)
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.protocol import HANDSHAKE_VERSIONS, SSE_MEDIA_TYPE, STATELESS_VERSION, VERSION_HEADER
 
@@ -21,7 +26,7 @@ from .fast_path import McpRequest, is_notification, is_request_id, names_type, p
 from .headers import empty_response, json_response
 from .messages import note_message
 from .page import Description, page_response
-from .request import HttpError, check_headers, error_response, read_body
+from .request import REQUIRED, HttpError, check_headers, error_response, read_body
 from .response import ResponseStream
 from .sessions import SESSION_HEADER, Session
 from .state import ServerState, principal_identity
@@ -157,7 +162,12 @@ class HttpTransport:
         )
         if response is None:
             return await (await self._sdk_endpoint()).handle(request, body, accepts_sse=accepts_sse)
-        return response if isinstance(response, web.Response) else await response
+        try:
+            return response if isinstance(response, web.Response) else await response
+        except ApprovalRequiredError as error:
+            # The SDK asks the person at the client.
+            request[REQUIRED] = error
+            return await (await self._sdk_endpoint()).handle(request, body, accepts_sse=accepts_sse)
 
     def _respond(
         self, rpc_request: McpRequest, request: web.Request, server_info: ServerInfo, *, accepts_sse: bool
@@ -209,7 +219,12 @@ class HttpTransport:
                 allow_any_json=rpc_request.stateless,
                 on_failure=response_stream.note_failure,
                 on_event=None if rpc_request.progress_token is None else response_stream.send_progress,
+                asks=True,
             )
+        except ApprovalRequiredError as error:
+            if not response_stream.has_begun:
+                raise
+            members = error_members(error)
         except Exception as error:
             # The protocol boundary: the client must get a response, without details of the error.
             data = report_internal_error(rpc_request.method, rpc_request.params, error)

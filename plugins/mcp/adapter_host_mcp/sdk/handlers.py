@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import mcp_types as types
@@ -29,6 +30,7 @@ from adapter_host import (
     is_request_id,
     note_call,
 )
+from adapter_host_mcp.features.approvals import InputRequiredError, call_approved
 from adapter_host_mcp.features.completion import (
     MAX_VALUES,
     Choices,
@@ -50,6 +52,7 @@ from adapter_host_mcp.features.tool_results import (
 from adapter_host_mcp.features.tools import Tool, unknown_tool
 from adapter_host_mcp.http.messages import method_name
 
+from .asking import asking_client_of
 from .server import PaginatedList
 
 if TYPE_CHECKING:
@@ -227,7 +230,8 @@ def add_tool_calls(
         stateless = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         capabilities = context.session.client_capabilities
         begin_task = None if tasks is None else tasks.start_call(tool, capabilities, "", stateless=stateless)
-        members, _ = await call_tool(
+        call_once = partial(
+            call_tool,
             tool,
             params.arguments or {},
             {},
@@ -235,6 +239,11 @@ def add_tool_calls(
             on_event=progress_sender(context),
             begin_task=begin_task,
         )
+        sent = params.model_dump(by_alias=True, include={"input_responses", "request_state"})
+        try:
+            members, _ = await call_approved(call_once, asking_client_of(context), sent)
+        except InputRequiredError as error:
+            return error.result
         # The standard library's parser keeps integers of any size.
         result = json.loads(b"{%b}" % members)
         return {"resultType": "complete", **result} if stateless else result

@@ -23,6 +23,7 @@ from mcp_types import (
 )
 
 from adapter_host import TRACE_CONTEXT, StoreUnavailableError, current_call, encode_json, note_call
+from adapter_host_mcp.features.approvals import InputRequiredError, call_approved
 from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool, unknown_tool
 from adapter_host_mcp.http.fast_path import names_type
@@ -35,6 +36,7 @@ from adapter_host_mcp.http.state import principal_identity, unavailable
 from adapter_host_mcp.protocol import SSE_MEDIA_TYPE
 from adapter_host_mcp.sdk import adapter as sdk
 
+from .asking import asking_client
 from .client_requests import ClientRequests
 from .decoding import decode_body
 from .log_levels import meets_log_level
@@ -202,7 +204,8 @@ class SdkEndpoint:
         request_info.validate()
         begin_task = self._begin_task(tool, request_info)
         arguments = params.get("arguments") or {}
-        members, violation = await call_tool(
+        call = partial(
+            call_tool,
             tool,
             arguments,
             request_info.headers,
@@ -211,6 +214,11 @@ class SdkEndpoint:
             on_event=None if request_info.progress_token is None else response.send_progress,
             begin_task=begin_task,
         )
+        client = asking_client(response, self._client_requests)
+        try:
+            members, violation = await call_approved(call, client, params, response.required_approval)
+        except InputRequiredError as error:
+            return encode_json({**sdk.result_meta(self._server), **error.result})
         if begin_task is not None and begin_task.begun:
             return b"{%b%b}" % (members, self._begun)
         if violation is not None:
