@@ -33,6 +33,7 @@ from tests.support.paths import ROOT
 FOLDER = ROOT / "capabilities"
 FILES = sorted(FOLDER.glob("*.yaml"))
 LOOSE = {
+    "boathouse.yaml",
     "fleet.yaml",
     "guestbook.yaml",
     "lighthouses.yaml",
@@ -59,6 +60,7 @@ CHECKOUT = {"session_id": "cs_example_51H8", "url": "https://checkout.example.co
 CONTROL = {"Authorization": "Bearer mock-BUSES_CONTROL_TOKEN"}
 DEPARTURES = {"sailings": [], "harbour": {"name": "name", "shelter": True}}
 READER = encode_basic_auth("reader", "mock-NOTES_READER_PASSWORD")
+MANAGER = {"Authorization": encode_basic_auth("manager", "mock-BOATHOUSE_MANAGER_PASSWORD")}
 ORDER = {"email": "ada@example.com", "sku": "A-1", "quantity": 2}
 ORDERED = {
     "customer": {"email": "ada@example.com"},
@@ -103,6 +105,26 @@ class Refused:
             assert response.status == 503
             assert 0 < int(response.headers["Retry-After"]) <= self.retry_after
             assert "for each caller exceeded" in (await response.json(content_type=None))["detail"]
+
+
+@dataclass(frozen=True)
+class Approved:
+    """A request that a person approves on a page, and the expected response."""
+
+    path: str
+    json: Any
+    expected: Any
+    credentials: Mapping[str, str]
+
+    async def call(self, url: str) -> None:
+        async with aiohttp.ClientSession() as session:
+            async with session.post(url + self.path, json=self.json) as response:
+                assert response.status == 403
+                page = (await response.json(content_type=None))["approval"]["url"]
+            async with session.post(page, json={"decision": "approve"}, headers=self.credentials) as response:
+                assert response.status == 200
+            async with session.post(url + self.path, json=self.json) as response:
+                assert (response.status, await response.json()) == (200, self.expected)
 
 
 @dataclass(frozen=True)
@@ -228,7 +250,7 @@ def sent(path: str, *, method: str = "GET", query: Any = None, body: Any = None)
     return {"received": {"method": method, "path": path, "query": query or {}, "headers": {}, "body": body}}
 
 
-CALLS: dict[str, list[Rest | Refused | Tool | Graphql | Skill | Grpc | Resource | Prompt | Photograph]] = {
+CALLS: dict[str, list[Rest | Refused | Approved | Tool | Graphql | Skill | Grpc | Resource | Prompt | Photograph]] = {
     "netbird-checkout-rest": [
         Rest("/v1/api/integrations/billing/checkout", CHECKOUT, "POST", json=PLAN),
     ],
@@ -376,6 +398,12 @@ CALLS: dict[str, list[Rest | Refused | Tool | Graphql | Skill | Grpc | Resource 
             {"occasion": "a birthday", "dislikes": "smoke"},
         ),
     ],
+    "boathouse-rest": [
+        Rest("/rentals/7/refunds", {"refunded": True}, "POST", json={"amount": 100}),
+        Approved("/rentals/7/refunds", {"amount": 250}, {"refunded": True}, MANAGER),
+    ],
+    "boathouse-mcp": [Tool("refund-rental", {"refunded": True}, {"rental": "7", "amount": 100})],
+    "boathouse-approvals": [Rest("/", {"approvals": []}, headers=MANAGER)],
     "lockers-rest": [
         Rest("/lockers", [{"number": 7, "size": "small", "free": True}]),
         Rest("/lockers/7/rentals", {"locker": 7, "code": "4711"}, "POST", 201, {"name": "Ada", "hours": 3}),
