@@ -171,6 +171,7 @@ if TYPE_CHECKING:
     from .plugin.access import Verdict as Verdict
     from .plugin.api_version import API_VERSION as API_VERSION
     from .plugin.client_proxy import compile_client_proxy as compile_client_proxy
+    from .plugin.client_request import ClientRequest as ClientRequest
     from .plugin.client_tls import compile_client_tls as compile_client_tls
     from .plugin.command import Command as Command
     from .plugin.consumer import ConsumedCall as ConsumedCall
@@ -368,6 +369,7 @@ _EXPORTS = {
     "plugin.access": ("AccessCheck", "Refusal", "Verdict"),
     "plugin.api_version": ("API_VERSION",),
     "plugin.client_proxy": ("compile_client_proxy",),
+    "plugin.client_request": ("ClientRequest",),
     "plugin.client_tls": ("compile_client_tls",),
     "plugin.command": ("Command",),
     "plugin.consumer": ("ConsumedCall", "Consumer", "PassThroughOperation"),

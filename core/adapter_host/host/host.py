@@ -28,6 +28,7 @@ from adapter_host.settings import Settings
 
 from .asgi import AsgiApplication
 from .attachment import Attachment
+from .call_observers import with_observers
 from .draining import ReplacedGenerations
 from .generation import Generation, add_notes
 from .loading import Document, compile_documents
@@ -49,6 +50,7 @@ class Host:
     def __init__(self, *documents: Document, plugins: Plugins | None = None, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.plugins = plugins or Plugins.installed()
+        self.settings = with_observers(self, self.settings, self.plugins)
         self._documents = documents
         self._shared_state, self.state = open_state(self.settings, self.plugins)
         self._generation = self._build(documents, self.settings)
@@ -166,7 +168,6 @@ class Host:
         self._started = datetime.now(UTC)
 
     def _plan_endpoints(self, generation: Generation, settings: Settings) -> list[Endpoint]:
-        """Return the endpoints that a generation is served at; raise `ProblemsError`."""
         if self._listens:
             return plan_endpoints(generation.plans, settings)
         return [*self._attachment.sockets(generation.plans, settings)] if self._attachment else []
@@ -248,8 +249,7 @@ class Host:
 
     async def stop(self) -> None:
         """Stop everything, newest first; raise the first error after everything is stopped."""
-        errors = await self._stop_all()
-        if errors:
+        if errors := await self._stop_all():
             add_notes(errors[0], errors[1:])
             raise errors[0]
 

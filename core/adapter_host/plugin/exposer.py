@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from adapter_host.capability.spec import ExposerConfig, HttpExposerConfig
 from adapter_host.errors import StartError
-from adapter_host.operation.operation import Operation, Operations
+from adapter_host.operation.operation import Arguments, Operation, Operations
 
+from .client_request import ClientRequest
 from .context import BuildContext
 from .listening import ListeningSocket
 
@@ -73,6 +74,13 @@ class Exposer(ABC, Generic[ExposerConfigT]):
 
     def usage(self, url: str) -> str | None:
         """Return an example of its use at `url` (a curl command, the configuration of a client), or None."""
+        return None
+
+    def client_request(self, operation: Operation, arguments: Arguments, url: str) -> ClientRequest | None:
+        """Return the request by which a client calls an operation at `url`; None for a protocol without one.
+
+        `arguments` may be incomplete or invalid: their check is that of the call.
+        """
         return None
 
     def exports(self) -> Mapping[str, Callable[[], str]]:

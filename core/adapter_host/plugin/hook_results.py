@@ -92,4 +92,5 @@ _CHECKS: Final[Mapping[str, Callable[[Any, Named], Any]]] = {
     "upstream_headers": _function,
     "http_middlewares": _middlewares,
     "access_refused": _function,
+    "record_calls": _function,
 }

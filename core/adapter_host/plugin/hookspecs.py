@@ -13,6 +13,7 @@ from adapter_host.capability.model import Model
 from adapter_host.capability.spec import ConsumerConfig, OperationSpec
 from adapter_host.capability.step_specs import StepSpec
 from adapter_host.errors import Problem
+from adapter_host.operation.call_record import CallRecord
 from adapter_host.operation.callers import CallContext
 from adapter_host.operation.operation import Call, ConsumedOperation, HeaderWriter, Operation
 from adapter_host.state.store import StateStore
@@ -159,6 +160,15 @@ def access_refused(context: BuildContext) -> Callable[[CallContext, Refusal], No
     """Return a function that is called with each request that the access check of an exposer refuses.
 
     The hook is called once per exposer, at build; the function is called before the response, and must not block.
+    """
+
+
+@hookspec
+def record_calls(host: Any) -> Callable[[CallRecord], None] | None:
+    """Return a function that is called with the record of each request and each call at its end.
+
+    The hook is called once per host, which has its settings and plugins, and has built nothing. The function must not
+    block, nor raise.
     """
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from adapter_host import BuildContext, CatalogEntry, Operations
+from adapter_host import Arguments, BuildContext, CatalogEntry, ClientRequest, Operation, Operations
 
 from .client_config import client_config
+from .client_request import tool_call
 from .config import McpConfig
 from .discovery import ServerIdentity, ServerInfo, fit_fast_path, server_capabilities
 from .features.completion import can_complete
@@ -120,6 +121,11 @@ class McpExposer(CardExposer):
         server = client_config(url, self.config.authentication)
         document = {"mcpServers": {self.config.namespace: server}}
         return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+
+    def client_request(self, operation: Operation, arguments: Arguments, url: str) -> ClientRequest | None:
+        """Return a `tools/call` of the revision without a handshake; None for resources and prompts."""
+        tool = next((tool for tool in self._served.callable.values() if tool.operation is operation), None)
+        return None if tool is None else tool_call(url, tool, arguments)
 
     def search(self, query: str, group: str | None = None) -> Iterable[CatalogEntry]:
         """Return the tools that `search_tools` finds, or would find with `x-discovery: search`."""

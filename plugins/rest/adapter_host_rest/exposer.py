@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from adapter_host import BuildContext, CatalogEntry, ForwardSpec, HttpExposer, Input, Operation, Operations, Section
+from adapter_host import (
+    Arguments,
+    BuildContext,
+    CatalogEntry,
+    ClientRequest,
+    ForwardSpec,
+    HttpExposer,
+    Input,
+    Operation,
+    Operations,
+    Section,
+)
 
 from .arguments import compile_argument_reader, parameter_location
 from .body_media import compile_body_media
 from .caching import compile_caching
+from .client_request import build_request
 from .config import RestConfig, RestOperationSpec, RestResource
 from .curl import curl_command
 from .declared_responses import compile_declared_responses
@@ -83,6 +95,11 @@ class RestExposer(HttpExposer[RestConfig]):
             return None
         route = min(self._routes, key=lambda route: route.complexity)
         return curl_command(url, route, self.config.authentication)
+
+    def client_request(self, operation: Operation, arguments: Arguments, url: str) -> ClientRequest | None:
+        """Return the request to the route of an operation; None for a forward."""
+        route = next((route for route in self._routes if route.operation is operation), None)
+        return None if route is None else build_request(url, route, arguments)
 
     def _add_resource(self, resource: RestResource) -> None:
         if not resource.operations and resource.forward is None:
