@@ -124,7 +124,7 @@ def prepare(app: Sphinx, name: str, source: list[str]) -> None:
     def replace(match: re.Match[str]) -> str:
         target = (folder / match[1]).resolve()
         is_page = target.suffix == ".md" and app.env.path2doc(target) in app.env.found_docs
-        if is_page or target.suffix == ".svg" or not target.exists() or not target.is_relative_to(ROOT):
+        if is_page or target.suffix in (".png", ".svg") or not target.exists() or not target.is_relative_to(ROOT):
             return match[0]
         return f"]({REPOSITORY}/blob/main/{target.relative_to(ROOT).as_posix()}{match[2] or ''})"
 

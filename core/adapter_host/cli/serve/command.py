@@ -34,6 +34,7 @@ from adapter_host.plugin.exposer import Exposer
 from adapter_host.server.addresses import process_clashes
 from adapter_host.server.shared_ports import SharedPorts
 
+from .console_option import check_console
 from .inherited import assign_sockets, take_sockets
 from .options import add_options as add_options
 from .ready_file import ReadyFile, startup_events, startup_message
@@ -119,10 +120,12 @@ def _build_host(
     sockets: Mapping[str, socket.socket] | None = None,
     log: Log | None = None,
 ) -> Host:
+    plugins = build_plugins(options)
+    check_console(options, plugins)
     logs_calls = options.access_log and options.log_level in ("debug", "info")
     host = Host(
         *paths,
-        plugins=build_plugins(options),
+        plugins=plugins,
         settings=build_settings(
             options,
             ports=dict(options.port),

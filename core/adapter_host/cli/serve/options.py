@@ -19,6 +19,8 @@ from adapter_host.cli.options.shared import (
 )
 from adapter_host.cli.output.logging import BUFFER, LEVELS
 
+from .console_option import PORT, ConsoleAction
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -168,6 +170,10 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--print-config", choices=tuple(CLIENTS), metavar="CLIENT",
         help=f"print the configuration of an MCP client, and serve nothing: {', '.join(CLIENTS)}",
+    )  # fmt: skip
+    group.add_argument(
+        "--console", nargs="?", action=ConsoleAction, default=False, metavar="PORT",
+        help=f"serve a console for the browser on loopback, and print its login link (default port: {PORT})",
     )  # fmt: skip
     group.add_argument("--log-format", choices=("text", "json"), default="text", help="log format (default: text)")
     group.add_argument("--log-level", choices=LEVELS, default="info", help="log level (default: info)")

@@ -1,0 +1,232 @@
+"""The server of the console."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from adapter_host import Host, StartError
+
+from . import pages
+from .call_log import CallLog
+from .catalog import MAX_ROWS, Catalog, Catalogs, Entry
+from .details import detail, overview, problems
+from .guard import RejectedError, guard
+from .sessions import LINK_SECONDS, SESSION_SECONDS, Sessions
+from .settings import ConsoleSettings
+from .traces import Traces
+from .trying import Trials
+
+_PUBLIC: Final = ("/login", "/static/")
+_MAX_BODY: Final = 1024 * 1024
+"""Bytes of a request to the console."""
+
+
+class ConsoleServer:
+    """Serves the console of a host on loopback."""
+
+    def __init__(self, host: Host, settings: ConsoleSettings, log: CallLog, traces: Traces | None) -> None:
+        self._host = host
+        self._settings = settings
+        self._log = log
+        self._traces = traces
+        self._sessions = Sessions()
+        self._catalogs = Catalogs(host)
+        self._trials = Trials(host, traces)
+        self._files = pages.static_files()
+        self._runner: web.AppRunner | None = None
+        self._warming: asyncio.Task[Catalog] | None = None
+        self._cookie = "adapter_host_console"
+        self.url = ""
+
+    async def start(self) -> None:
+        """Listen, and print a login link; raise `StartError` if the port is in use."""
+        # Browsers send cookies to all ports of a host name, so the name has that of the port.
+        listener = _listen(self._settings)
+        port = listener.getsockname()[1]
+        self._cookie = f"adapter_host_console_{port}"
+        self.url = f"http://{_bracketed(self._settings.address)}:{port}"
+        hosts = self._host.settings.allowed_hosts
+        app = web.Application(
+            client_max_size=_MAX_BODY, middlewares=[guard(self._sessions, self._cookie, _PUBLIC, hosts)]
+        )
+        app.add_routes(self._routes())
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await self._trials.start()
+        await web.SockSite(self._runner, listener).start()
+        self._warming = asyncio.create_task(asyncio.to_thread(self._catalogs.current))
+        # After the table of exposers, which the command prints when the host has started.
+        asyncio.get_running_loop().call_soon(self._print_link, self._sessions.new_link())
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        await self._trials.stop()
+        if self._warming is not None:
+            await self._warming
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/", self._application, allow_head=False),
+            web.get("/login", self._login, allow_head=False),
+            web.post("/login", self._renew),
+            web.post("/logout", self._logout),
+            web.get("/static/{path:.+}", self._static, allow_head=False),
+            web.get("/api/overview", self._overview, allow_head=False),
+            web.get("/api/operations", self._operations, allow_head=False),
+            web.get("/api/operations/{id}", self._operation, allow_head=False),
+            web.post("/api/operations/{id}/preview", self._preview),
+            web.post("/api/operations/{id}/call", self._call),
+            web.get("/api/problems", self._problems, allow_head=False),
+            web.get("/api/calls", self._calls, allow_head=False),
+            web.get("/api/calls/{request_id}", self._trace, allow_head=False),
+        ]
+
+    def _print_link(self, token: str) -> None:
+        print(
+            f"console: {self.url}/login?token={token} (valid once, for {LINK_SECONDS // 60} minutes)",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    async def _application(self, _: web.Request) -> web.Response:
+        return self._file("index.html")
+
+    async def _static(self, request: web.Request) -> web.Response:
+        return self._file(request.match_info["path"])
+
+    def _file(self, path: str) -> web.Response:
+        if path not in self._files:
+            raise RejectedError(404, "not found")
+        body, media_type = self._files[path]
+        return web.Response(body=body, content_type=media_type, charset="utf-8")
+
+    async def _login(self, request: web.Request) -> web.Response:
+        token = request.query.get("token")
+        if token is None:
+            return pages.login_page(failed=False)
+        if "prefetch" in request.headers.get("Sec-Purpose", ""):
+            raise RejectedError(503, "a login link is not fetched in advance")
+        session = self._sessions.redeem(token)
+        if session is None:
+            return pages.login_page(failed=True)
+        response = pages.entered_page()
+        response.set_cookie(self._cookie, session, max_age=SESSION_SECONDS, httponly=True, samesite="Strict", path="/")
+        return response
+
+    async def _renew(self, _: web.Request) -> web.Response:
+        token = self._sessions.renew_link()
+        if token is not None:
+            self._print_link(token)
+        return pages.link_page(printed=token is not None)
+
+    async def _logout(self, request: web.Request) -> web.Response:
+        self._sessions.end(request.cookies.get(self._cookie))
+        response = _json({"logged_out": True})
+        response.del_cookie(self._cookie, path="/", httponly=True, samesite="Strict")
+        response.headers["Clear-Site-Data"] = '"cache", "storage"'
+        return response
+
+    async def _overview(self, _: web.Request) -> web.Response:
+        return _json(overview(self._host))
+
+    async def _operations(self, request: web.Request) -> web.Response:
+        query = request.query
+        catalog = await asyncio.to_thread(self._catalogs.current)
+        offset, limit = _number(query.get("offset"), 0), _number(query.get("limit"), MAX_ROWS)
+        return _json(catalog.search(query.get("q", ""), query.get("exposer", ""), offset, limit))
+
+    async def _operation(self, request: web.Request) -> web.Response:
+        entry = await self._entry(request)
+        return _json(detail(entry, self._url(entry)))
+
+    async def _preview(self, request: web.Request) -> web.Response:
+        entry, sent = await self._entry(request), await _read(request)
+        return _json(self._trials.preview(entry, _arguments(sent), self._url(entry)))
+
+    async def _call(self, request: web.Request) -> web.Response:
+        entry, sent = await self._entry(request), await _read(request)
+        headers = sent.get("headers", {})
+        if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+            raise RejectedError(400, "'headers' must be an object of texts")
+        url = self._url(entry) if sent.get("way") == "client" else None
+        return _json(await self._trials.call(entry, _arguments(sent), url, headers))
+
+    async def _problems(self, _: web.Request) -> web.Response:
+        return _json({"problems": problems(await self._host.check_in_thread())})
+
+    async def _calls(self, request: web.Request) -> web.Response:
+        return _json(self._log.after(_number(request.query.get("after"), 0)))
+
+    async def _trace(self, request: web.Request) -> web.Response:
+        spans = [] if self._traces is None else self._traces.find(request.match_info["request_id"])
+        return _json({"spans": spans})
+
+    async def _entry(self, request: web.Request) -> Entry:
+        catalog = await asyncio.to_thread(self._catalogs.current)
+        entry = catalog.find(request.match_info["id"])
+        if entry is None:
+            raise RejectedError(404, "this operation is not served any more")
+        return entry
+
+    def _url(self, entry: Entry) -> str | None:
+        return next((status.url for status in self._host.status() if status.exposer is entry.exposer), None)
+
+
+def _listen(settings: ConsoleSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.address else socket.AF_INET
+    try:
+        return socket.create_server((settings.address, settings.port or 0), family=family, backlog=64)
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise StartError(
+            f"the console cannot listen on {settings.address}:{settings.port}: {reason}; choose another port with"
+            " --console PORT"
+        ) from error
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _json(data: Any) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS, default=str), content_type="application/json"
+    )
+
+
+def _number(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    if not text.isdecimal() or len(text) > 12:
+        raise RejectedError(400, f"'{text[:20]}' is not a number")
+    return int(text)
+
+
+async def _read(request: web.Request) -> Mapping[str, Any]:
+    """Read the body of a request, which must be a JSON object."""
+    if request.content_type != "application/json":
+        raise RejectedError(415, "the Content-Type must be application/json")
+    try:
+        data = orjson.loads(await request.read())
+    except orjson.JSONDecodeError:
+        raise RejectedError(400, "the body is not JSON") from None
+    if not isinstance(data, dict):
+        raise RejectedError(400, "the body must be a JSON object")
+    return data
+
+
+def _arguments(sent: Mapping[str, Any]) -> Mapping[str, Any]:
+    arguments = sent.get("arguments", {})
+    if not isinstance(arguments, dict):
+        raise RejectedError(400, "'arguments' must be a JSON object")
+    return arguments

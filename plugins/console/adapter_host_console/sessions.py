@@ -1,0 +1,76 @@
+"""Login links and sessions, in memory: both end with the process."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final
+
+LINK_SECONDS: Final = 600
+"""How long a login link is valid."""
+
+SESSION_SECONDS: Final = 12 * 3600
+"""How long a session is valid."""
+
+MAX_SESSIONS: Final = 10
+"""Sessions at once; a further login ends the oldest."""
+
+RENEWAL_SECONDS: Final = 10
+"""The least time between two links that somebody without a session asks for."""
+
+
+class Sessions:
+    """One login link at a time, and the sessions of those that were used; only digests are kept.
+
+    `now` returns seconds on a clock that never goes back.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._link: tuple[bytes, float] | None = None
+        self._renewed = now() - RENEWAL_SECONDS
+        self._sessions: OrderedDict[bytes, float] = OrderedDict()
+
+    def new_link(self) -> str:
+        """Return the token of a new link; the one before is no longer valid."""
+        token = secrets.token_urlsafe(32)
+        self._link = (_digest(token), self._now() + LINK_SECONDS)
+        return token
+
+    def renew_link(self) -> str | None:
+        """Return the token of a new link, or None if the last one is too recent."""
+        if self._now() - self._renewed < RENEWAL_SECONDS:
+            return None
+        self._renewed = self._now()
+        return self.new_link()
+
+    def redeem(self, token: str) -> str | None:
+        """Return the id of a new session for the token of a link, which is used up; None for an invalid one."""
+        if self._link is None:
+            return None
+        digest, expires = self._link
+        if not secrets.compare_digest(digest, _digest(token)) or self._now() >= expires:
+            return None
+        self._link = None
+        session = secrets.token_urlsafe(32)
+        self._sessions[_digest(session)] = self._now() + SESSION_SECONDS
+        if len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+        return session
+
+    def is_valid(self, session: str | None) -> bool:
+        """Return whether a session is valid."""
+        expires = None if session is None else self._sessions.get(_digest(session))
+        return expires is not None and self._now() < expires
+
+    def end(self, session: str | None) -> None:
+        """End a session."""
+        if session is not None:
+            self._sessions.pop(_digest(session), None)
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "replace")).digest()

@@ -1,0 +1,87 @@
+"""Login links and sessions over time, on a clock of the test."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapter_host_console.sessions import LINK_SECONDS, MAX_SESSIONS, RENEWAL_SECONDS, SESSION_SECONDS, Sessions
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sessions(clock: Clock) -> Sessions:
+    return Sessions(clock)
+
+
+def logged_in(sessions: Sessions) -> str:
+    session = sessions.redeem(sessions.new_link())
+    assert session is not None
+    return session
+
+
+def test_a_link_is_valid_once(sessions: Sessions) -> None:
+    token = sessions.new_link()
+    session = sessions.redeem(token)
+    assert sessions.is_valid(session)
+    assert sessions.redeem(token) is None
+    assert sessions.is_valid(session)
+
+
+def test_a_link_expires(sessions: Sessions, clock: Clock) -> None:
+    token = sessions.new_link()
+    clock.now += LINK_SECONDS
+    assert sessions.redeem(token) is None
+
+
+def test_a_new_link_replaces_the_one_before(sessions: Sessions) -> None:
+    first, second = sessions.new_link(), sessions.new_link()
+    assert sessions.redeem(first) is None
+    assert sessions.redeem(second) is not None
+
+
+def test_a_wrong_token_uses_up_nothing(sessions: Sessions) -> None:
+    token = sessions.new_link()
+    assert sessions.redeem("") is None
+    assert sessions.redeem(f"{token}x") is None
+    assert sessions.redeem("\ud800") is None
+    assert sessions.redeem(token) is not None
+
+
+def test_a_session_expires(sessions: Sessions, clock: Clock) -> None:
+    session = logged_in(sessions)
+    clock.now += SESSION_SECONDS - 1
+    assert sessions.is_valid(session)
+    clock.now += 1
+    assert not sessions.is_valid(session)
+
+
+def test_a_session_ends_with_a_logout(sessions: Sessions) -> None:
+    session, other = logged_in(sessions), logged_in(sessions)
+    sessions.end(session)
+    assert not sessions.is_valid(session)
+    assert sessions.is_valid(other)
+
+
+def test_a_further_session_ends_the_oldest(sessions: Sessions) -> None:
+    oldest, *others = [logged_in(sessions) for _ in range(MAX_SESSIONS + 1)]
+    assert not sessions.is_valid(oldest)
+    assert all(map(sessions.is_valid, others))
+
+
+def test_links_for_everybody_are_rare(sessions: Sessions, clock: Clock) -> None:
+    assert sessions.renew_link() is not None
+    assert sessions.renew_link() is None
+    clock.now += RENEWAL_SECONDS
+    assert sessions.renew_link() is not None
