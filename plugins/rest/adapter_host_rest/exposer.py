@@ -90,11 +90,12 @@ class RestExposer(HttpExposer[RestConfig]):
         ]
 
     def usage(self, url: str) -> str | None:
-        """Return a curl command for the route that needs the fewest inputs."""
+        """Return a curl command for the route that needs the fewest inputs, and the URL of the documentation."""
         if not self._routes:
             return None
         route = min(self._routes, key=lambda route: route.complexity)
-        return curl_command(url, route, self.config.authentication)
+        command = curl_command(url, route, self.config.authentication)
+        return f"{command}\n# in the browser: {url.rstrip('/')}/docs"
 
     def client_request(self, operation: Operation, arguments: Arguments, url: str) -> ClientRequest | None:
         """Return the request to the route of an operation; None for a forward."""

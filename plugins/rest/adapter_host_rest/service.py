@@ -14,7 +14,7 @@ from .body import read_json, reject_body
 from .body_reader import read_media
 from .caching import UNRESTRICTED
 from .docs.openapi import with_server
-from .docs.pages import PAGES, Page, build_pages
+from .docs.pages import HOME, PAGES, Page, build_pages
 from .forward.request import forwarded_arguments
 from .forward.routes import METHODS, ForwardRoute, ForwardRouter
 from .responses import (
@@ -131,7 +131,7 @@ class Service:
 
     def _page(self, request: web.Request, segments: Sequence[str]) -> web.Response:
         """Return the page at a path without routes."""
-        if len(segments) != 1 or segments[0] not in PAGES:
+        if len(segments) != 1 or segments[0] not in PAGES or (segments[0] == HOME and not _is_browser(request)):
             raise NotFoundError("no route matches this path")
         note_call(path=f"/{segments[0]}")
         if request.method not in ("GET", "HEAD"):
@@ -141,6 +141,11 @@ class Service:
         if self._pages_url != url:
             self._pages, self._pages_url = build_pages(with_server(self._describe(), url)), url
         return self._pages[segments[0]].response()
+
+
+def _is_browser(request: web.Request) -> bool:
+    """Return whether a request is that of a page."""
+    return request.method in ("GET", "HEAD") and "text/html" in request.headers.get("Accept", "")
 
 
 def _for_query(route: Route, request: web.Request) -> Route:

@@ -153,7 +153,7 @@ def test_catalog_lists_input_locations(document: Any) -> None:
 
 def test_usage_fills_in_required_inputs(document: Any) -> None:
     (status,) = build(document(WRITE)).status()
-    assert shlex.split(status.exposer.usage("http://localhost:8080/") or "") == [
+    assert shlex.split(status.exposer.usage("http://localhost:8080/") or "", comments=True) == [
         *("curl", "-X", "POST", "http://localhost:8080/w?mode=true"),
         *("-H", "X-Key: X_KEY", "-b", "lang=LANG"),
         *("-H", "Content-Type: application/json", "-d", '{"title":"...","count":1}'),
@@ -173,7 +173,7 @@ def test_usage_uses_the_simplest_route_without_secrets(
     document: Any, authentication: dict[str, str], words: list[str]
 ) -> None:
     (status,) = build(document(WRITE, READ, authentication=authentication)).status()
-    usage = shlex.split(status.exposer.usage("http://localhost:8080") or "")
+    usage = shlex.split(status.exposer.usage("http://localhost:8080") or "", comments=True)
     assert usage == ["curl", "http://localhost:8080/r/ID", *words]
 
 

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from adapter_host import Host, HttpExposer, Plugins, Settings, attach
 from adapter_host.testing import FakePlugin, running
+from adapter_host_rest.docs.fields import MAX_FIELDS, schema_html
 
 ORDER = {
     "name": "order",
@@ -127,7 +128,9 @@ async def test_limits_of_inputs_are_checked_and_described(serve: Any) -> None:
             assert (refused.status, refused.data["parameter"]) == (400, name)
         assert len(api.up.calls) == 1
         (status,) = api.host.status()
-        assert f"{api.url}/pick/s?count=2" in (status.exposer.usage(api.url) or "")
+        usage = status.exposer.usage(api.url) or ""
+        assert f"{api.url}/pick/s?count=2" in usage
+        assert usage.endswith(f"\n# in the browser: {api.url}/docs")
 
 
 async def test_paths_of_the_same_shape_are_merged(serve: Any) -> None:
@@ -265,3 +268,57 @@ async def test_server_url_when_attached(document: Any) -> None:
             assert (await response.json())["servers"] == [{"url": "/v1/api"}]
         async with session.get(server.make_url("/v1/api/docs")) as response:
             assert "<code>/v1/api</code>" in await response.text()
+
+
+def test_fields_of_nested_schemas() -> None:
+    person = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "The <b>full</b> name", "enum": ["a", "b"]},
+            "friend": {"$ref": "#/components/schemas/Person"},
+            "places": {"type": "array", "items": {"type": "object", "properties": {"city": {"type": "string"}}}},
+        },
+        "required": ["name"],
+    }
+    html = schema_html({"$ref": "#/components/schemas/Person"}, {"Person": person})
+    lists = html.partition("<details")[0]
+    assert "<code>name</code> <span class='type'>string; one of a, b</span>" in lists
+    assert "The &lt;b&gt;full&lt;/b&gt; name" in lists
+    assert "<code>friend</code> (optional) <span class='type'>Person</span></li>" in lists
+    assert "each item <span class='type'>object</span><ul class='fields'><li><code>city</code>" in lists
+
+
+def test_variants_and_values_without_fields() -> None:
+    variants = schema_html({"oneOf": [{"type": "string"}, {"type": "object", "properties": {"x": {}}}]}, {})
+    assert variants.count("<li>either") == 2
+    assert "<p>string; pattern ^a</p>" in schema_html({"type": "string", "pattern": "^a"}, {})
+    assert schema_html({}, {}) == schema_html(None, {}) == ""
+
+
+def test_a_schema_with_very_many_fields_is_bounded() -> None:
+    # Each level refers to the next one ten times: without a bound, a list of a hundred million fields.
+    schemas = {
+        f"Level{level}": {
+            "properties": {f"f{number}": {"$ref": f"#/components/schemas/Level{level + 1}"} for number in range(10)}
+        }
+        for level in range(9)
+    }
+    html = schema_html({"$ref": "#/components/schemas/Level0"}, schemas).partition("<details")[0]
+    assert html.count("<li>") == MAX_FIELDS + 1
+    assert html.count("more fields, in the JSON Schema") == 1
+
+
+async def test_a_browser_at_the_root_gets_a_page(serve: Any) -> None:
+    browser = {"headers": {"Accept": "text/html,application/xhtml+xml"}}
+    async with serve(ORDER, PUT) as api:
+        response = await api("GET", "/", **browser)
+        assert response.status == 200
+        assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+        text = response.body.decode()
+        assert "a REST API with 2 operations" in text
+        assert Resources(text).targets == {"/docs", "/openapi.json"}
+        assert (await api("GET", "/")).status == 404
+        assert (await api("POST", "/", **browser)).status == 404
+        assert (await api("GET", "/other", **browser)).status == 404
+    async with serve({"name": "own", "method": "GET", "path": "/"}) as api:
+        assert (await api("GET", "/", **browser)).data == {}

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-import orjson
-
-from adapter_host import count_noun, text_of
+from .fields import schema_html, type_and_limits
 
 Data = Mapping[str, Any]
 
@@ -65,7 +63,8 @@ def _sections(document: Data) -> Iterator[str]:
         yield f"<section><h2>{escape(tag)}</h2>{''.join(operations)}</section>"
     if shared := {name: each for name, each in document["components"]["schemas"].items() if name != "Problem"}:
         rows = "".join(
-            f"<details><summary>{escape(name)}</summary>{_schema(each)}</details>" for name, each in shared.items()
+            f"<details><summary>{escape(name)}</summary><div>{schema_html(each, shared)}</div></details>"
+            for name, each in shared.items()
         )
         yield f"<section><h2>Schemas</h2>{rows}</section>"
 
@@ -79,7 +78,7 @@ def _operation(document: Data, method: str, path: str, operation: Data) -> str:
             f"<span class='path'>{escape(path)}</span><span class='gist'>{escape(summary)}</span></summary><div>",
             _text(operation.get("description")),
             _parameters(operation.get("parameters", ())),
-            _body(operation.get("requestBody")),
+            _body(document, operation.get("requestBody")),
             _responses(document, operation["responses"]),
             "</div></details>",
         ]
@@ -102,38 +101,23 @@ def _parameters(parameters: Sequence[Data]) -> str:
 def _type(parameter: Data) -> str:
     schema = parameter.get("schema")
     if schema is not None:
-        return _type_and_limits(schema)
-    return "".join(f"{_type_and_limits(content['schema'])} ({name})" for name, content in parameter["content"].items())
+        return type_and_limits(schema)
+    return "".join(f"{type_and_limits(content['schema'])} ({name})" for name, content in parameter["content"].items())
 
 
-def _type_and_limits(schema: Data) -> str:
-    items, types = schema.get("items"), schema.get("type", "any")
-    allowed = schema.get("enum") or (items.get("enum") if isinstance(items, dict) else None)
-    limits = {
-        "one of": allowed and ", ".join(map(text_of, allowed)),
-        "at least": "minLength" in schema and count_noun(schema["minLength"], "character"),
-        "at most": "maxLength" in schema and count_noun(schema["maxLength"], "character"),
-        "pattern": schema.get("pattern"),
-    }
-    named = types if isinstance(types, str) else " or ".join(types)
-    return "; ".join([named, *(f"{key} {text}" for key, text in limits.items() if text)])
-
-
-def _body(body: Data | None) -> str:
+def _body(document: Data, body: Data | None) -> str:
     if body is None:
         return ""
     optional = "" if body.get("required") else " (optional)"
-    return f"<h3>Body{optional}</h3>{_text(body.get('description'))}{_content(body['content'])}"
+    return f"<h3>Body{optional}</h3>{_text(body.get('description'))}{_content(document, body['content'])}"
 
 
-def _content(content: Data) -> str:
-    return "".join(f"<p><code>{escape(name)}</code></p>{_schema(each.get('schema'))}" for name, each in content.items())
-
-
-def _schema(schema: Data | None) -> str:
-    if not schema:
-        return ""
-    return f"<pre>{escape(orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode())}</pre>"
+def _content(document: Data, content: Data) -> str:
+    schemas = document["components"]["schemas"]
+    return "".join(
+        f"<p><code>{escape(name)}</code></p>{schema_html(each.get('schema'), schemas)}"
+        for name, each in content.items()
+    )
 
 
 def _responses(document: Data, responses: Data) -> str:
@@ -143,7 +127,9 @@ def _responses(document: Data, responses: Data) -> str:
         content = resolved.get("content", {})
         rows.append((f"<code>{escape(code)}</code>", escape(resolved["description"]), escape(", ".join(content))))
         if resolved is response:
-            schemas += "".join(_schema(each.get("schema")) for each in content.values())
+            schemas += "".join(
+                schema_html(each.get("schema"), document["components"]["schemas"]) for each in content.values()
+            )
     return f"<h3>Responses</h3>{_table(('Status', '', 'Content'), rows)}{schemas}"
 
 

@@ -12,11 +12,15 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from .home import render_home
 from .page import render
 
 DOCUMENT: Final = "openapi.json"
 PAGE: Final = "docs"
-PAGES: Final = frozenset({DOCUMENT, PAGE})
+HOME: Final = ""
+"""The root, which only browsers get."""
+
+PAGES: Final = frozenset({DOCUMENT, PAGE, HOME})
 
 _STYLE: Final = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
 
@@ -35,9 +39,12 @@ class Page:
 
 def build_pages(document: Mapping[str, Any]) -> dict[str, Page]:
     """Build the pages of an OpenAPI document, by path."""
+    html = {**_headers("text/html; charset=utf-8"), **_POLICY}
+    base = document["servers"][0]["url"].rstrip("/")
     return {
         DOCUMENT: Page(orjson.dumps(document), _headers("application/json")),
-        PAGE: Page(render(document, _STYLE, DOCUMENT).encode(), {**_headers("text/html; charset=utf-8"), **_POLICY}),
+        PAGE: Page(render(document, _STYLE, DOCUMENT).encode(), html),
+        HOME: Page(render_home(document, _STYLE, base).encode(), {**html, "Vary": "Accept"}),
     }
 
 
