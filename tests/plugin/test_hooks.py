@@ -25,6 +25,7 @@ from adapter_host import (
     BuildContext,
     Call,
     CallContext,
+    CallRecord,
     Capability,
     Command,
     ConsumedCall,
@@ -848,3 +849,60 @@ def test_extension_keys() -> None:
     text = json.dumps(language_schema(plugins))
     assert '"x-audit"' in text
     assert '"who"' in text
+
+
+# record_calls
+
+
+class CallObserver:
+    """A plugin that keeps records."""
+
+    def __init__(self) -> None:
+        self.hosts: list[Any] = []
+        self.records: list[CallRecord] = []
+
+    @hookimpl
+    def record_calls(self, host: Any) -> Callable[[CallRecord], None]:
+        self.hosts.append(host)
+        return self.records.append
+
+
+async def request_nothing(host: Host) -> None:
+    (status,) = host.status()
+    async with aiohttp.ClientSession() as session, session.get(f"{status.url}/none") as response:
+        await response.read()
+
+
+@pytest.mark.parametrize("logs", [False, True])
+async def test_record_calls_beside_the_access_log(logs: bool) -> None:
+    first, second, written = CallObserver(), CallObserver(), list[CallRecord]()
+    plugins = plain_plugins(first=first, second=second)
+    host = Host(document(plain()), plugins=plugins, settings=Settings(access_log=written.append if logs else None))
+    async with host:
+        await request_nothing(host)
+        await host.reload()
+        await request_nothing(host)
+    assert len(first.records) == 2
+    assert first.records == second.records
+    assert written == (first.records if logs else [])
+    assert first.hosts == [host]
+
+
+async def test_record_calls_of_a_plugin_that_observes_nothing() -> None:
+    class Blind:
+        @hookimpl
+        def record_calls(self, host: Any) -> None:
+            assert host.plugins
+
+    assert Host(document(plain()), plugins=plain_plugins(blind=Blind())).settings.access_log is None
+
+
+def test_record_calls_returns_a_function() -> None:
+    class Wrong:
+        @hookimpl
+        def record_calls(self, host: Any) -> Any:
+            return 3
+
+    plugins: Plugins = plain_plugins(wrong=Wrong())
+    with pytest.raises(PluginError, match="record_calls: it returned 3; return a function, or None"):
+        Host(document(plain()), plugins=plugins)

@@ -14,7 +14,9 @@ from adapter_host import (
     ConsumedOperation,
     ConsumerConfig,
     Operation,
+    OperationSpec,
     RegisterSettings,
+    StepSpec,
     hookimpl,
     plugin_settings,
 )
@@ -64,6 +66,13 @@ def consumer_wrapper(
     """Trace the calls of a consumed API, each attempt separately."""
     traces = _traces(context)
     return None if traces is None else traces.wrap_upstream
+
+
+@hookimpl
+def step_wrapper(step: StepSpec, operation: OperationSpec, context: BuildContext) -> Callable[[Call], Call] | None:
+    """Trace the steps of an operation."""
+    traces = _traces(context)
+    return None if traces is None else lambda call: traces.wrap_step(step.name, call)
 
 
 @hookimpl

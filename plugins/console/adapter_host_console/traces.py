@@ -44,7 +44,7 @@ class _Trace:
     spans: list[Span] = field(default_factory=list)
 
 
-_CURRENT: Final[ContextVar[tuple[_Trace, int] | None]] = ContextVar("adapter_host_console_trace", default=None)
+_CURRENT: Final[ContextVar[tuple[_Trace, int | None] | None]] = ContextVar("adapter_host_console_trace", default=None)
 
 
 class Traces:
@@ -76,16 +76,20 @@ class Traces:
 
         async def traced(arguments: Arguments) -> Result:
             current = _CURRENT.get()
-            trace, parent = self._begin(current_request_id()) if current is None else current
-            span, index = _add(trace, "operation", name, parent)
-            token = _CURRENT.set((trace, index))
-            try:
-                return _end(span, await call(arguments))
-            except BaseException as error:
-                _fail(span, error)
-                raise
-            finally:
-                _CURRENT.reset(token)
+            trace, parent = (self._trace(current_request_id()), None) if current is None else current
+            return await _within(trace, Span("operation", name, perf_counter(), parent), call, arguments)
+
+        return traced
+
+    def wrap_step(self, name: str, call: Call) -> Call:
+        """Return the work of a step that is traced within a call of an operation."""
+
+        async def traced(arguments: Arguments) -> Result:
+            current = _CURRENT.get()
+            if current is None:
+                return await call(arguments)
+            trace, parent = current
+            return await _within(trace, Span("step", name, perf_counter(), parent), call, arguments)
 
         return traced
 
@@ -97,7 +101,8 @@ class Traces:
             current = _CURRENT.get()
             if current is None:
                 return await call(arguments, stream=stream)
-            span, _ = _add(current[0], "upstream", name, current[1])
+            span = Span("upstream", name, perf_counter(), current[1])
+            _add(current[0], span)
             try:
                 return _end(span, await call(arguments, stream=stream))
             except BaseException as error:
@@ -106,21 +111,33 @@ class Traces:
 
         return traced
 
-    def _begin(self, request_id: str) -> tuple[_Trace, None]:
+    def _trace(self, request_id: str) -> _Trace:
         trace = self._traces.get(request_id)
         if trace is None:
             trace = self._traces[request_id] = _Trace()
             if len(self._traces) > MAX_REQUESTS:
                 self._traces.popitem(last=False)
-        return trace, None
+        return trace
 
 
-def _add(trace: _Trace, kind: str, name: str, parent: int | None) -> tuple[Span, int]:
-    """Add a span to a trace that has room for it; return it with its index."""
-    span = Span(kind, name, perf_counter(), parent)
-    if len(trace.spans) < MAX_SPANS:
-        trace.spans.append(span)
-    return span, len(trace.spans) - 1
+async def _within(trace: _Trace, span: Span, call: Call, arguments: Arguments) -> Result:
+    """Return the result of a call, in a span that is the parent of those that begin in it."""
+    token = _CURRENT.set((trace, _add(trace, span)))
+    try:
+        return _end(span, await call(arguments))
+    except BaseException as error:
+        _fail(span, error)
+        raise
+    finally:
+        _CURRENT.reset(token)
+
+
+def _add(trace: _Trace, span: Span) -> int | None:
+    """Add a span to a trace and return its index; return that of its parent if the trace has no room."""
+    if len(trace.spans) >= MAX_SPANS:
+        return span.parent
+    trace.spans.append(span)
+    return len(trace.spans) - 1
 
 
 def _end(span: Span, result: Result) -> Result:

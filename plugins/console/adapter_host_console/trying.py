@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from base64 import b64encode
 from collections.abc import Mapping
 from time import perf_counter
@@ -34,6 +35,7 @@ MAX_BODY: Final = 1024 * 1024
 MAX_HEADERS: Final = 20
 """Headers that a person adds to a request."""
 
+_LOG: Final = logging.getLogger("adapter_host.console")
 _REQUEST_ID: Final = "X-Request-Id"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=120)
 
@@ -64,7 +66,7 @@ class Trials:
         shown: dict[str, Any] = {"request": None if request is None else _shown(request)}
         try:
             return {**shown, "upstream": operation.preview(arguments), "error": None}
-        except (OperationError, AdapterHostError) as error:
+        except AdapterHostError as error:
             return {**shown, "upstream": None, "error": str(error)}
 
     async def call(
@@ -96,6 +98,9 @@ class Trials:
             places = error.errors if isinstance(error, ArgumentError) else ()
             message = "; ".join(each.message for each in places) or str(error)
             return {"status": error.status, "error": f"{error.title}: {message}", **_body(b"", "")}
+        except Exception:  # third-party code; the details may contain secrets, so they are only logged
+            _LOG.exception("request %s: '%s' failed", request_id, operation.name)
+            return {"status": 500, "error": "Internal error; the log has the details", **_body(b"", "")}
         return {"status": result.status, "error": None, **_body(result.body, result.media_type)}
 
     async def _send(self, request: ClientRequest, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -14,15 +14,19 @@ import pytest
 import yaml
 
 from adapter_host import (
+    Arguments,
     CallRecord,
     CatalogEntry,
     Exposer,
     ExposerConfig,
     Host,
+    Operation,
+    OperationSpec,
     PluginError,
     Plugins,
     ProblemsError,
     RegisterExposer,
+    Result,
     Settings,
     hookimpl,
 )
@@ -388,10 +392,83 @@ async def test_a_plugin_whose_catalog_fails_hides_no_other(
     plugins = Plugins.installed()
     plugins.register("broken", Plugin())
     host = Host(document, plugins=plugins, settings=Settings(mock=True, plugins={"console": {"port": 0}}))
+    async with console_of(host, capsys) as console:
+        assert (await console.get("/api/operations"))[1]["total"] == 4
+    assert "the catalog of 'broken' failed" in caplog.text
+
+
+STEPS = """\
+naftiko: 1.0.0-alpha2
+capability:
+  consumes:
+    - type: http
+      namespace: api
+      baseUri: https://api.example.com
+      resources:
+        - {name: one, path: /one, operations: [{name: first, method: GET}]}
+        - {name: two, path: /two, operations: [{name: second, method: GET}]}
+  exposes:
+    - type: mcp
+      namespace: tools
+      port: 0
+      tools:
+        - name: both
+          description: Calls both.
+          steps:
+            - {type: call, name: begin, call: api.first}
+            - {type: call, name: finish, call: api.second}
+"""
+
+
+@asynccontextmanager
+async def console_of(host: Host, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[Console]:
     async with host, aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         await asyncio.sleep(0)
         (link,) = re.findall(r"http://\S+/login\?token=\S+", capsys.readouterr().err)
         console = Console(host, session, link)
         await console.log_in()
-        assert (await console.get("/api/operations"))[1]["total"] == 4
-    assert "the catalog of 'broken' failed" in caplog.text
+        yield console
+
+
+async def test_each_step_is_traced(capsys: pytest.CaptureFixture[str]) -> None:
+    host = Host(yaml.safe_load(STEPS), settings=Settings(mock=True, plugins={"console": {"port": 0}}))
+    async with console_of(host, capsys) as console:
+        path = f"/api/operations/{await console.find('both')}/call"
+        _, result = await console.post(path, {"way": "direct"})
+        assert [(span["kind"], span["name"], span["parent"]) for span in result["trace"]] == [
+            ("operation", "both", None),
+            ("step", "begin", 0),
+            ("upstream", "api.first", 1),
+            ("step", "finish", 0),
+            ("upstream", "api.second", 3),
+        ]
+        assert [span["outcome"] for span in result["trace"]] == [200] * 5
+
+
+async def test_an_operation_that_fails_unexpectedly(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(arguments: Arguments) -> Result:
+        raise ValueError(SECRET)
+
+    class Failing(Exposer[ExposerConfig]):
+        def catalog(self) -> list[CatalogEntry]:
+            spec = OperationSpec.model_validate({"name": "failing"})
+            return [CatalogEntry("failing", Operation("failing", None, (), fail, spec))]
+
+    class Plugin:
+        @hookimpl
+        def register_exposers(self, register: RegisterExposer) -> None:
+            register("failing", Failing)
+
+    document = yaml.safe_load(SHOP)
+    document["capability"]["exposes"].insert(0, {"type": "failing", "namespace": "failing"})
+    plugins = Plugins.installed()
+    plugins.register("failing", Plugin())
+    host = Host(document, plugins=plugins, settings=Settings(mock=True, plugins={"console": {"port": 0}}))
+    async with console_of(host, capsys) as console:
+        path = f"/api/operations/{await console.find('failing')}/call"
+        status, result = await console.post(path, {"way": "direct"})
+    assert (status, result["status"], result["error"]) == (200, 500, "Internal error; the log has the details")
+    assert SECRET not in str(result)
+    assert "'failing' failed" in caplog.text
