@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from adapter_host import ArgumentError, Arguments, Operation, OperationError, compile_json_path
+from adapter_host import ArgumentError, Arguments, Operation, OperationError, compile_path
 
 from .config import Condition, Hints
 
@@ -76,7 +76,7 @@ def _hints_of(operation: Operation) -> dict[str, bool]:
 
 
 def _argument_check(condition: Condition, argument: str) -> Needs:
-    select = compile_json_path(argument) if argument.startswith("$") else None
+    select = compile_path(argument) if argument.startswith("$") else None
     compare = _comparison(condition)
 
     def check(arguments: Arguments) -> bool:

@@ -113,6 +113,7 @@ def test_layout() -> None:
         ("a:\n", "a:\n"),
         ("a:\n-\n- b\n", "a:\n  -\n  - b\n"),
         ("a: 'x\n\n\n\n  y'\n", "a: 'x\n\n\n\n  y'\n"),
+        ("x: |\n  y", "x: |\n  y"),
         ("---\na:\n    b: 1\n...\n", "---\na:\n  b: 1\n...\n"),
     ],
 )

@@ -62,8 +62,8 @@ class _Formatter:
             parts += [text[position:start], replacement]
             position = end
         changed = "".join([*parts, text[position:]])
-        if len(self._starts) - 2 in self._continued:
-            return changed  # empty lines at the end may be a part of the last value
+        if len(self._starts) - (2 if text.endswith("\n") else 1) in self._continued:
+            return changed  # line breaks at the end may be a part of the last value
         return changed.rstrip("\r\n") + ("\r\n" if "\r\n" in text else "\n")
 
     def _line(self, position: int) -> int:
