@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from base64 import b64decode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,6 +146,30 @@ class Tool:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """A tool call whose result is over the budget, and the ids of the items in all parts of the array `name`."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    name: str
+    ids: Sequence[str]
+
+    async def call(self, url: str) -> None:
+        found: list[str] = []
+        async with _client(url, {}) as client:
+            result = await client.call_tool(self.tool, dict(self.arguments))
+            while True:
+                assert result.meta is not None
+                assert result.structured_content is not None
+                found += [item["id"] for item in result.structured_content[self.name]]
+                cursor = result.meta["adapter-host/budget"].get("cursor")
+                if cursor is None:
+                    break
+                result = await client.call_tool("next_items", {"cursor": cursor})
+        assert found == list(self.ids)
+
+
+@dataclass(frozen=True)
 class Graphql:
     """A document and the expected data."""
 
@@ -250,7 +274,9 @@ def sent(path: str, *, method: str = "GET", query: Any = None, body: Any = None)
     return {"received": {"method": method, "path": path, "query": query or {}, "headers": {}, "body": body}}
 
 
-CALLS: dict[str, list[Rest | Refused | Approved | Tool | Graphql | Skill | Grpc | Resource | Prompt | Photograph]] = {
+CALLS: dict[
+    str, list[Rest | Refused | Approved | Tool | Parts | Graphql | Skill | Grpc | Resource | Prompt | Photograph]
+] = {
     "netbird-checkout-rest": [
         Rest("/v1/api/integrations/billing/checkout", CHECKOUT, "POST", json=PLAN),
     ],
@@ -300,6 +326,10 @@ CALLS: dict[str, list[Rest | Refused | Approved | Tool | Graphql | Skill | Grpc 
             sent("/nights", method="POST", query={"telescope": "Big", "date": "2026-12-24"}),
             {"name": "book-night", "arguments": {"telescope": "Big", "date": "2026-12-24"}},
         ),
+    ],
+    "archive-mcp": [
+        Parts("list-letters", {"year": 1871}, "letters", [f"L-{number:02}" for number in range(1, 13)]),
+        Tool("read-letter", sent("/letters/L-01"), {"id": "L-01"}),
     ],
     "library-mcp": [
         Tool(

@@ -421,6 +421,35 @@ async def test_events_are_sealed_in_the_store(replicas: tuple[Replica, ...], sha
         assert await read_message(response) is None
 
 
+async def test_parts_of_held_results_are_read_at_any_replica(
+    replicas: tuple[Replica, Replica, Replica], shared_redis: RedisServer
+) -> None:
+    whole = ["secret-of-one-caller" * 20] * 2000
+    replicas[0].served.fake("stock").responses["list"] = lambda _: whole
+    headers = await replicas[0].initialize()
+    _, response = await replicas[0].send(tool_call("list"), headers)
+    uri = response["result"]["_meta"]["adapter-host/budget"]["uri"]
+    _, response = await replicas[1].send(message("resources/read", 2, uri=uri), headers)
+    assert json.loads(response["result"]["contents"][0]["text"]) == whole
+    async with Redis.from_url(shared_redis.url) as stored:
+        keys = [key async for key in stored.scan_iter("*:held:*:0")]
+        values = [await stored.get(key) or b"" for key in keys]
+    assert values
+    assert not any(b"secret-of-one-caller" in value for value in values)
+
+
+async def test_held_results_stay_in_a_replica_without_a_key(start: Start, shared_redis: RedisServer) -> None:
+    first, second = await start(shared_redis, {}), await start(shared_redis, {})
+    whole = ["x" * 400] * 2000
+    first.served.fake("stock").responses["list"] = lambda _: whole
+    _, response = await first.send(tool_call("list"))
+    uri = response["result"]["_meta"]["adapter-host/budget"]["uri"]
+    _, response = await first.send(message("resources/read", 2, uri=uri))
+    assert json.loads(response["result"]["contents"][0]["text"]) == whole
+    _, response = await second.send(message("resources/read", 3, uri=uri))
+    assert "no such result is held" in response["error"]["message"]
+
+
 @pytest.mark.parametrize("key", ["ADAPTER_HOST_STATE_KEY", "ADAPTER_HOST_MCP_KEY"])
 async def test_either_key_makes_sessions_those_of_all_replicas(
     start: Start, shared_redis: RedisServer, key: str

@@ -17,6 +17,7 @@ from adapter_host import (
     parse_size,
 )
 
+from .budget_config import BudgetSetting
 from .card_config import McpServerCardSpec
 from .task_config import McpTaskSpec
 from .tool_names import unique_names
@@ -52,6 +53,7 @@ class McpToolSpec(OperationSpec):
     hints: McpHints | None = None
     x_pinned: bool = Field(False, alias="x-pinned")
     x_task: McpTaskSpec | None = Field(None, alias="x-task")
+    x_budget: BudgetSetting = Field(None, alias="x-budget")
 
 
 def _parseable_uri(uri: str) -> str:
@@ -143,6 +145,7 @@ class McpConfig(HttpExposerConfig):
     `x_schema_profile` is the form of tools' names and schemas; model providers' APIs accept `portable` ones.
     `x_discovery` is how clients find tools: all are listed, or search finds them; `auto` chooses by their tokens.
     `x_skills` are namespaces of exposers of type `skill`, whose skills it serves as well.
+    `x_budget` is the size of results that its tools return, unless they declare one themselves.
     """
 
     transport: Literal["http", "stdio"] = "http"
@@ -159,6 +162,7 @@ class McpConfig(HttpExposerConfig):
     x_discovery: Literal["all", "search", "auto"] = Field("all", alias="x-discovery")
     x_skills: ListField[str] = Field((), alias="x-skills")
     x_server_card: McpServerCardSpec | None = Field(None, alias="x-server-card")
+    x_budget: BudgetSetting = Field(None, alias="x-budget")
 
     @property
     def binary_limit(self) -> int | None:

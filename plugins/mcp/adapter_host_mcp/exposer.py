@@ -13,6 +13,8 @@ import orjson
 
 from adapter_host import Arguments, BuildContext, CatalogEntry, ClientRequest, Operation, Operations
 
+from .budget.setup import apply_budgets
+from .catalog import catalog_entries, tool_entry
 from .client_config import client_config
 from .client_request import tool_call
 from .config import McpConfig
@@ -20,7 +22,7 @@ from .discovery import ServerIdentity, ServerInfo, fit_fast_path, server_capabil
 from .features.completion import can_complete
 from .features.prompts import prepare_prompts
 from .features.resources import FileResource, prepare_resources, warn_missing_locations
-from .features.tools import prepare_tools, tool_details
+from .features.tools import prepare_tools
 from .search.served_tools import ServedTools, check_discovery, serve_tools
 from .search.tool_search import ToolSearch
 from .server_card import CardExposer
@@ -57,7 +59,8 @@ class McpExposer(CardExposer):
 
     def __init__(self, config: McpConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
-        self.tools = prepare_tools(config, operations, context)
+        self._budgets = apply_budgets(config, prepare_tools(config, operations, context), context)
+        self.tools = self._budgets.tools
         self.skills = prepare_skills(config, context)
         self.resources = (*prepare_resources(config.resources, operations, context), *self.skills)
         self.prompts = prepare_prompts(config.prompts, context)
@@ -104,17 +107,8 @@ class McpExposer(CardExposer):
         return self.config.transport == "stdio"
 
     def catalog(self) -> Iterable[CatalogEntry]:
-        """Yield the tools, resources and prompts."""
-        served = self._served
-        for tool in {**served.listed, **served.callable}.values():
-            details = tool_details(tool)
-            listed = {} if tool.name in served.listed else {"listed": False}
-            yield CatalogEntry(tool.name, tool.operation, {**details, **listed})
-        for resource in self.resources:
-            details = {"mimeType": resource.mime_type} if resource.mime_type else {}
-            yield CatalogEntry(f"resource {resource.uri.text}", resource.operation, details)
-        for prompt in self.prompts.values():
-            yield CatalogEntry(f"prompt {prompt.name}", prompt.operation)
+        """Return the tools, resources and prompts."""
+        return catalog_entries(self._served, self.resources, self.prompts.values())
 
     def usage(self, url: str) -> str:
         """Return the configuration of a client, as JSON."""
@@ -130,12 +124,17 @@ class McpExposer(CardExposer):
     def search(self, query: str, group: str | None = None) -> Iterable[CatalogEntry]:
         """Return the tools that `search_tools` finds, or would find with `x-discovery: search`."""
         search = self._served.search or ToolSearch(self.tools, self.context.loaded.capability, self.config.namespace)
-        return [CatalogEntry(tool.name, tool.operation, tool_details(tool)) for tool in search.find(query, group)]
+        return [tool_entry(tool) for tool in search.find(query, group)]
 
     @cached_property
     def _served(self) -> ServedTools:
         # Late, as `validate` needs no schemas to choose what is listed.
-        return serve_tools(self.config, self.tools, self.context)
+        return serve_tools(self.config, self.tools, self._budgets.added, self.context)
+
+    @property
+    def _lists_resources(self) -> bool:
+        # Results over a declared budget are held as resources.
+        return bool(self.resources) or self._budgets.is_declared
 
     async def start(self) -> None:
         """Build the index of the search, warn about missing files, and join other replicas if there is a store."""
@@ -174,7 +173,7 @@ class McpExposer(CardExposer):
         self._transport = HttpTransport(
             state, self._served.callable, server_info, self._build_sdk_endpoint, _import_sdk, self._describe
         )
-        if not fast_path or self.resources or self.prompts:
+        if not fast_path or self._lists_resources or self.prompts:
             self._transport.load_sdk()
         return self.add_card(self._transport.app(self.endpoint))
 
@@ -227,7 +226,7 @@ class McpExposer(CardExposer):
             ttl_ms=self.config.ttl_ms,
             cache_scope=self.config.cache_scope,
             capabilities=server_capabilities(
-                resources=bool(self.resources),
+                resources=self._lists_resources,
                 prompts=bool(self.prompts),
                 completion=can_complete(self.resources, self.prompts.values()),
             ),
@@ -273,11 +272,13 @@ class McpExposer(CardExposer):
     def build_server(self) -> Server[None]:
         """Build the SDK's server with the declared features; override to add handlers."""
         from .sdk import handlers
+        from .sdk.held_results import add_held_results
         from .sdk.server import build_server
 
         server = build_server(self._identity(), self._served.listed)
-        if self.resources:
+        if self._lists_resources:
             handlers.add_resources(server, self.resources)
+        add_held_results(server, self._budgets.held)
         if self.prompts:
             handlers.add_prompts(server, self.prompts)
         if self.skills:

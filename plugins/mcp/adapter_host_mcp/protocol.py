@@ -14,6 +14,10 @@ STATELESS_VERSION: Final = "2026-07-28"
 """The revision without a handshake."""
 
 
+LINK_VERSIONS: Final = frozenset({"2025-06-18", "2025-11-25", STATELESS_VERSION})
+"""Revisions in which results may have links to resources."""
+
+
 JSON_MEDIA_TYPE: Final = "application/json"
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import orjson
@@ -30,11 +31,11 @@ from adapter_host import (
     encode_json,
     note_call,
 )
-from adapter_host_mcp.protocol import INTERNAL_ERROR, TRACE_KEYS
+from adapter_host_mcp.protocol import INTERNAL_ERROR, LINK_VERSIONS, TRACE_KEYS
 
 from .events import OnEvent, collect_events
 from .output_schema import Conform
-from .tools import Tool
+from .tools import ResultForm, Tool
 
 log = logging.getLogger("adapter_host.mcp")
 
@@ -49,12 +50,14 @@ _OCTETS: Final = "application/octet-stream"
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-def success_members(result: Result, tool: Tool, *, allow_any_json: bool) -> tuple[bytes, str | None]:
+def success_members(
+    result: Result, tool: Tool, *, allow_any_json: bool, notes: Sequence[Mapping[str, Any]] = ()
+) -> tuple[bytes, str | None]:
     """Serialize a successful call, and return a message for a violation of the output schema.
 
-    With `allow_any_json` structured content may be any JSON, not only an object.
+    With `allow_any_json` structured content may be any JSON, not only an object. `notes` follow the content.
     """
-    content = orjson.dumps(_content(result, tool))
+    content = orjson.dumps([*_content(result, tool), *notes] if notes else _content(result, tool))
     structured, violation = b"", None
     if tool.results == "text" or tool.operation.binary:
         pass
@@ -63,14 +66,37 @@ def success_members(result: Result, tool: Tool, *, allow_any_json: bool) -> tupl
     elif _JSON_TYPES.fullmatch(bare_media_type(result.media_type)):
         structured = _structured(result.body, result.media_type, allow_any_json)
     if structured and tool.results == "structured":
-        content = b"[]"
+        content = orjson.dumps(notes)
+    return b'"content":%b%b,"isError":false' % (content, structured), violation
+
+
+async def result_members(result: Result, tool: Tool, form: ResultForm) -> tuple[bytes, str | None]:
+    """Serialize a successful call within the budget of its tool, and return a message for a violation."""
+    if len(result.body) > tool.most_bytes and tool.budget is not None:
+        return await tool.budget.members(result, tool, form)
+    members, violation = success_members(result, tool, allow_any_json=form.allow_any_json)
+    return members + form.result_meta, violation
+
+
+def empty_members(
+    result: Result, tool: Tool, *, allow_any_json: bool, notes: Sequence[Mapping[str, Any]]
+) -> tuple[bytes, str | None]:
+    """Serialize a successful call with `notes` in place of its content.
+
+    Structured content is the emptiest that the output schema allows, or else that of the result.
+    """
+    content, structured, violation = orjson.dumps(notes), b"", None
+    if tool.results != "text" and not tool.operation.binary and tool.conform is not None:
+        is_empty = tool.violation({} if tool.returns_object else None) is None
+        replaced = result.replace(data={} if tool.returns_object else None) if is_empty else result
+        structured, violation = _declared_structured(replaced, tool, tool.conform, allow_any_json)
     return b'"content":%b%b,"isError":false' % (content, structured), violation
 
 
 def error_members(error: OperationError) -> bytes:
     """Serialize a failed call as a tool error, with a text for the model."""
     text = _upstream_text(error) if isinstance(error, UpstreamStatusError) else error.message
-    return b'"content":%b,"isError":true' % orjson.dumps([_text_content(text)])
+    return b'"content":%b,"isError":true' % orjson.dumps([text_content(text)])
 
 
 def _structured(body: bytes, media_type: str, allow_any_json: bool) -> bytes:
@@ -113,7 +139,7 @@ def _content(result: Result, tool: Tool) -> list[dict[str, Any]]:
         return []
     text = _decode_declared_bytes(result) if tool.operation.binary else _decode_any(body, media_type)
     if text is not None:
-        return [_text_content(text)]
+        return [text_content(text)]
     bare_type = bare_media_type(media_type)
     encoded = base64.b64encode(body).decode()
     if (family := bare_type.partition("/")[0]) in ("image", "audio"):
@@ -121,6 +147,11 @@ def _content(result: Result, tool: Tool) -> list[dict[str, Any]]:
     # The URI cannot be read, but must be unique: a client might treat equal URIs as the same content.
     blob = {"uri": f"{tool.blob_uri}/{uuid4()}", "blob": encoded, "mimeType": bare_type or _OCTETS}
     return [{"type": "resource", "resource": blob}]
+
+
+def content_text(result: Result, tool: Tool) -> str | None:
+    """Return a result as text; None for other content, such as an image."""
+    return _decode_declared_bytes(result) if tool.operation.binary else _decode_any(result.body, result.media_type)
 
 
 def decode(body: bytes, media_type: str) -> str | None:
@@ -175,16 +206,34 @@ def _upstream_text(error: UpstreamStatusError) -> str:
     return f"{summary}\n{text}"
 
 
-def _text_content(text: str) -> dict[str, Any]:
+def text_content(text: str) -> dict[str, Any]:
+    """Return a block of content with a text."""
     return {"type": "text", "text": text}
+
+
+class CallRequest(Protocol):
+    """A request that calls a tool: `version` is the revision of its client, if it is known."""
+
+    @property
+    def version(self) -> str | None:
+        """The protocol version."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVersion:
+    """A request whose revision is known."""
+
+    version: str | None
 
 
 async def call_tool(
     tool: Tool,
     arguments: Arguments,
     headers: Mapping[str, str],
+    request: CallRequest | None = None,
     *,
     allow_any_json: bool,
+    result_meta: bytes = b"",
     on_failure: Callable[[str], None] | None = None,
     on_event: OnEvent | None = None,
     begin_task: BeginTask | None = None,
@@ -192,10 +241,12 @@ async def call_tool(
 ) -> tuple[bytes, str | None]:
     """Call a tool; return the serialized members of the result, and a message for a violation of its schema.
 
-    With `asks`, raise `ApprovalRequiredError`, as the client may ask a person; otherwise it is an error of the tool.
+    `result_meta` are the members that every result has, which begin with a comma. With `asks`, raise
+    `ApprovalRequiredError`, as the client may ask a person; otherwise it is an error of the tool.
     `on_failure` receives the id of a failed call, which is also in the log if the host or the API is the cause.
-    `on_event` is awaited with the number and the text of each event, if the API sends a stream of events. `begin_task`
-    is that of a client with tasks; its members are the result if the call has begun one.
+    `on_event` is awaited with the number and the text of each event, if the API sends a stream of events.
+    `begin_task` is that of a client with tasks; its members are the result if the call has begun one, without those of
+    `result_meta`.
     """
     try:
         if tool.router is not None:
@@ -208,7 +259,12 @@ async def call_tool(
             return members, None
         if result.stream is not None:
             result = await collect_events(result, tool.event_limit, on_event)
-        return success_members(result, tool, allow_any_json=allow_any_json)
+        if len(result.body) > tool.most_bytes and tool.budget is not None:
+            allow_links = request is not None and request.version in LINK_VERSIONS
+            form = ResultForm(allow_any_json, allow_links, result_meta)
+            return await tool.budget.members(result, tool, form)
+        members, violation = success_members(result, tool, allow_any_json=allow_any_json)
+        return members + result_meta, violation
     except OperationError as error:
         if asks and isinstance(error, ApprovalRequiredError):
             raise
@@ -217,7 +273,7 @@ async def call_tool(
             log.warning("request %s: %s: %s", request_id, tool.name, error.message)
         if on_failure is not None:
             on_failure(request_id)
-        return error_members(error), None
+        return error_members(error) + result_meta, None
 
 
 def set_trace_context(params: Mapping[str, Any] | None) -> Token[Mapping[str, str] | None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ from adapter_host import (
     Input,
     Operation,
     Operations,
+    Result,
     Semantics,
     describe_place,
 )
@@ -51,6 +53,30 @@ class ToolRouter(Protocol):
         """Return the names of tools similar to an unknown one, for the end of an error."""
 
 
+@dataclass(frozen=True, slots=True)
+class ResultForm:
+    """The form of a result, which depends on the revision of the client.
+
+    With `allow_any_json` structured content may be any JSON, not only an object. With `allow_links` content may have
+    links to resources. `result_meta` are the members that every result has.
+    """
+
+    allow_any_json: bool
+    allow_links: bool
+    result_meta: bytes = b""
+
+
+class ResultBudget(Protocol):
+    """Serializes the results of a tool that are larger than its budget."""
+
+    @property
+    def label(self) -> str | None:
+        """The declared budget; None for the default."""
+
+    async def members(self, result: Result, tool: Tool, form: ResultForm) -> tuple[bytes, str | None]:
+        """Return the members of a result, and a message for a violation of the output schema."""
+
+
 @dataclass(frozen=True, eq=False)
 class Tool:
     """An operation as a tool.
@@ -58,8 +84,8 @@ class Tool:
     `blob_uri` is the prefix of the URIs of embedded resources; `headers` are the inputs that come from headers of the
     HTTP request instead of the arguments. A result holds events up to `event_limit` bytes. `results` is whether
     they are text, structured content or both. Model providers' APIs accept the schemas of tools that are portable.
-    A tool with a `router` is called in place of others. The result of one with a `task` is that of the task, if the API
-    begins one.
+    A tool with a `router` is called in place of others. Its `budget` serializes results of more than `most_bytes`. The
+    result of one with a `task` is that of the task, if the API begins one.
     """
 
     name: str
@@ -74,6 +100,8 @@ class Tool:
     converts_texts: bool = True
     router: ToolRouter | None = None
     task: DeclaredTask | None = None
+    budget: ResultBudget | None = None
+    most_bytes: int = sys.maxsize
 
     def arguments(self, arguments: Arguments, headers: Mapping[str, str]) -> Arguments:
         """Merge arguments, with their declared names, and header inputs.
@@ -191,15 +219,6 @@ def unknown_tool(tools: Mapping[str, Tool], name: str) -> str:
     """Return the message for a name of no tool; with search, it has similar names."""
     router = next((tool.router for tool in tools.values() if tool.router is not None), None)
     return f"Unknown tool: {name[:MAX_LENGTH]}{'' if router is None else router.near_names(name)}"
-
-
-def tool_details(tool: Tool) -> dict[str, Any]:
-    """Return the members of the definition that `inspect` shows."""
-    definition = tool.definition(allow_any_json=True)
-    keys = ["description", "inputSchema", "annotations"]
-    if tool.operation.result_schema is not None:
-        keys.append("outputSchema")
-    return {key: definition[key] for key in keys if key in definition}
 
 
 def prepare_tools(config: McpConfig, operations: Operations, context: BuildContext) -> dict[str, Tool]:

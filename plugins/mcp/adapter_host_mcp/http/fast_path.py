@@ -90,6 +90,13 @@ class McpRequest:
         """The session id and request id that `notifications/cancelled` refers to."""
         return (self.session.id, self.id) if self.session else None
 
+    @property
+    def version(self) -> str | None:
+        """The protocol version; None without a session in the handshake revisions."""
+        if self.stateless:
+            return STATELESS_VERSION
+        return None if self.session is None else self.session.version
+
 
 def accepted_types(request: web.Request) -> tuple[bool, bool]:
     """Return whether the client accepts JSON, and whether it accepts an event stream."""

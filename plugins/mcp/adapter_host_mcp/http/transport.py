@@ -216,7 +216,9 @@ class HttpTransport:
                 tool,
                 arguments,
                 response_stream.headers,
+                rpc_request,
                 allow_any_json=rpc_request.stateless,
+                result_meta=server_info.result_meta if rpc_request.stateless else b"",
                 on_failure=response_stream.note_failure,
                 on_event=None if rpc_request.progress_token is None else response_stream.send_progress,
                 asks=True,
@@ -233,8 +235,7 @@ class HttpTransport:
         finally:
             if token is not None:
                 TRACE_CONTEXT.reset(token)
-        result_meta = server_info.result_meta if rpc_request.stateless else b""
-        return await response_stream.finish(_result_body(rpc_request, b"{%b%b}" % (members, result_meta)))
+        return await response_stream.finish(_result_body(rpc_request, b"{%b}" % members))
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Stream change notifications to a client of a handshake revision, or return the page for browsers."""

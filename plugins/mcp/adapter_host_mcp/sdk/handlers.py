@@ -43,6 +43,7 @@ from adapter_host_mcp.features.events import OnEvent
 from adapter_host_mcp.features.prompts import Prompt
 from adapter_host_mcp.features.resources import Resource
 from adapter_host_mcp.features.tool_results import (
+    KnownVersion,
     call_tool,
     decode,
     describe_status,
@@ -100,7 +101,7 @@ def add_resources(server: Server[None], resources: Sequence[Resource]) -> None:
             resource, arguments = _find_resource(resources, params.uri)
             result = await resource.operation.call(arguments)
         except OperationError as error:
-            raise _resource_error(error, params.uri, context.protocol_version) from error
+            raise resource_error(error, params.uri, context.protocol_version) from error
         return types.ReadResourceResult(contents=[_contents(result, params.uri, resource)])
 
     server.add_request_handler("resources/list", types.PaginatedRequestParams, list_resources)
@@ -127,7 +128,8 @@ def _contents(result: Result, uri: str, resource: Resource) -> types.TextResourc
     return types.BlobResourceContents(uri=uri, blob=blob, mime_type=media_type or "application/octet-stream")
 
 
-def _resource_error(error: OperationError, uri: str, version: str) -> MCPError:
+def resource_error(error: OperationError, uri: str, version: str) -> MCPError:
+    """Log an internal error; return the JSON-RPC error of a resource that cannot be read."""
     _log_internal_error(error, "resource", uri)
     data: dict[str, Any] = {"uri": uri}
     message = error.message
@@ -230,14 +232,10 @@ def add_tool_calls(
         stateless = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         capabilities = context.session.client_capabilities
         begin_task = None if tasks is None else tasks.start_call(tool, capabilities, "", stateless=stateless)
+        arguments, version = params.arguments or {}, KnownVersion(context.protocol_version)
+        on_event = progress_sender(context)
         call_once = partial(
-            call_tool,
-            tool,
-            params.arguments or {},
-            {},
-            allow_any_json=stateless,
-            on_event=progress_sender(context),
-            begin_task=begin_task,
+            call_tool, tool, arguments, {}, version, allow_any_json=stateless, on_event=on_event, begin_task=begin_task
         )
         sent = params.model_dump(by_alias=True, include={"input_responses", "request_state"})
         try:

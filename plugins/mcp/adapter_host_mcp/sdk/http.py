@@ -209,7 +209,9 @@ class SdkEndpoint:
             tool,
             arguments,
             request_info.headers,
+            request_info,
             allow_any_json=request_info.stateless,
+            result_meta=self._result_meta if request_info.stateless else b"",
             on_failure=response.note_failure,
             on_event=None if request_info.progress_token is None else response.send_progress,
             begin_task=begin_task,
@@ -223,7 +225,7 @@ class SdkEndpoint:
             return b"{%b%b}" % (members, self._begun)
         if violation is not None:
             await self._send_violation(tool.name if tool.router is None else arguments["name"], violation, response)
-        return b"{%b%b}" % (members, self._result_meta if request_info.stateless else b"")
+        return b"{%b}" % members
 
     def _begin_task(self, tool: Tool, request_info: sdk.ClassifiedRequest) -> TaskCall | None:
         if self._task_calls is None:

@@ -26,8 +26,8 @@ from adapter_host import (
     UpstreamInvalidError,
     UpstreamStatusError,
 )
-from adapter_host_mcp.features.tool_results import error_members, success_members
-from adapter_host_mcp.features.tools import Tool
+from adapter_host_mcp.features.tool_results import error_members, result_members
+from adapter_host_mcp.features.tools import ResultForm, Tool
 from adapter_host_mcp.protocol import NAME_HEADER
 from adapter_host_mcp.tasks.declared_task import DeclaredTask, Status
 from adapter_host_mcp.tasks.extension import EXTENSION
@@ -157,7 +157,7 @@ class Tasks:
             status, response = await declared.read(task.arguments)
             if status in ("working", "cancelled"):
                 return status, {}
-            members, _ = success_members(declared.final_result(response), tool, allow_any_json=True)
+            members, _ = await result_members(declared.final_result(response), tool, ResultForm(True, True))
         except OperationError as error:
             return _describe_error(error)
         result = orjson.loads(b"{%b}" % members)

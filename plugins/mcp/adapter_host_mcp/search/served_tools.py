@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,9 +20,10 @@ from adapter_host import (
     tool_definition_text,
 )
 from adapter_host_mcp.config import McpConfig, McpToolSpec
+from adapter_host_mcp.features.own_tools import check_arguments
 from adapter_host_mcp.features.tools import Tool
 
-from .tool_search import CALL_INPUTS, MOST_RESULTS, ToolSearch, check_arguments, found_tool
+from .tool_search import CALL_INPUTS, MOST_RESULTS, ToolSearch, found_tool
 
 SEARCH_TOOLS: Final = "search_tools"
 CALL_TOOL: Final = "call_tool"
@@ -55,12 +57,15 @@ def check_discovery(config: McpConfig, tools: Mapping[str, Tool], context: Build
             context.problem(message, tools[name].operation.spec, "name", code="reserved-name")
 
 
-def serve_tools(config: McpConfig, tools: Mapping[str, Tool], context: BuildContext) -> ServedTools:
-    """Return the tools that clients list and call."""
+def serve_tools(
+    config: McpConfig, tools: Mapping[str, Tool], always_listed: Mapping[str, Tool], context: BuildContext
+) -> ServedTools:
+    """Return the tools that clients list and call; those of `always_listed` are not searched."""
     if not tools or not _uses_search(config, tools):
-        return ServedTools(tools, tools)
+        all_tools = {**tools, **always_listed} if always_listed else tools
+        return ServedTools(all_tools, all_tools)
     search = ToolSearch(tools, context.loaded.capability, config.namespace)
-    added = {tool.name: tool for tool in (_search_tools(search), _call_tool(search))}
+    added = {**{tool.name: tool for tool in (_search_tools(search), _call_tool(search))}, **always_listed}
     pinned = {name: tool for name, tool in tools.items() if _is_pinned(tool)}
     return ServedTools({**tools, **added}, {**added, **pinned}, search)
 
@@ -119,7 +124,17 @@ def _tool(
     # The form of results and schemas is that of the exposer's other tools.
     model = next(iter(search.tools.values()))
     operation = Operation(name, description, inputs, call, OperationSpec(name=name))
-    return replace(model, name=name, title=None, operation=operation, annotations=annotations, headers=(), task=None)
+    return replace(
+        model,
+        name=name,
+        title=None,
+        operation=operation,
+        annotations=annotations,
+        headers=(),
+        task=None,
+        budget=None,
+        most_bytes=sys.maxsize,
+    )
 
 
 def _shared_hints(tools: Mapping[str, Tool]) -> dict[str, bool]:

@@ -15,6 +15,7 @@ from adapter_host import (
     did_you_mean,
     parse_json,
 )
+from adapter_host_mcp.features.own_tools import check_arguments
 from adapter_host_mcp.features.tools import Tool
 
 from .documents import tool_texts
@@ -120,19 +121,6 @@ def found_tool(tool: Tool) -> dict[str, Any]:
     definition = tool.definition(allow_any_json=True)
     keys = ("name", "title", "description", "inputSchema", "annotations")
     return {key: definition[key] for key in keys if key in definition}
-
-
-def check_arguments(arguments: Arguments, inputs: Sequence[Input]) -> None:
-    """Raise `ArgumentError` for an unknown, missing or invalid argument."""
-    by_name = {item.name: item for item in inputs}
-    for name, value in arguments.items():
-        if name not in by_name:
-            known = ", ".join(by_name)
-            raise ArgumentError(name, f"unknown argument '{name[:_LONGEST_NAME]}' (known: {known})")
-        by_name[name].check(value)
-    for item in inputs:
-        if item.required and item.name not in arguments:
-            raise ArgumentError(item.name, f"'{item.name}' is required")
 
 
 def _parse_object(text: str) -> Any:
