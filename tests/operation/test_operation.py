@@ -10,6 +10,7 @@ import pytest
 
 import adapter_host
 from adapter_host import (
+    ApprovalRequiredError,
     ArgumentError,
     BodyTooLargeError,
     OperationError,
@@ -133,6 +134,7 @@ def test_every_error_has_a_status_and_a_title(error: type[OperationError]) -> No
     assert 400 <= error.status <= 599
     assert error.title
     arguments: dict[type[OperationError], tuple[Any, ...]] = {
+        ApprovalRequiredError: ("a person must approve it",),
         ArgumentError: ("x", "bad"),
         BodyTooLargeError: (10,),
         UnsupportedCodingError: ("gzip",),
