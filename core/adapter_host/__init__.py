@@ -149,6 +149,10 @@ if TYPE_CHECKING:
     from .operation.operation import Operations as Operations
     from .operation.paging.position import PAGE_POSITION as PAGE_POSITION
     from .operation.paging.position import PagePosition as PagePosition
+    from .operation.request_description import REQUEST_DESCRIPTION as REQUEST_DESCRIPTION
+    from .operation.request_description import Attributes as Attributes
+    from .operation.request_description import DurationMetric as DurationMetric
+    from .operation.request_description import RequestDescription as RequestDescription
     from .operation.request_id import is_request_id as is_request_id
     from .operation.request_id import new_request_id as new_request_id
     from .operation.result import Result as Result
@@ -359,6 +363,12 @@ _EXPORTS = {
         "Operations",
     ),
     "operation.paging.position": ("PAGE_POSITION", "PagePosition"),
+    "operation.request_description": (
+        "REQUEST_DESCRIPTION",
+        "Attributes",
+        "DurationMetric",
+        "RequestDescription",
+    ),
     "operation.request_id": ("is_request_id", "new_request_id"),
     "operation.schema_inputs": ("schema_inputs",),
     "operation.result": ("Result", "ResultChanges"),

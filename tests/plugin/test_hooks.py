@@ -299,6 +299,18 @@ async def test_access_refused() -> None:
     assert refused == [("front", 401)]
 
 
+@pytest.mark.parametrize("reads", [True, False, None])
+async def test_reads_request_description(reads: bool | None) -> None:
+    contexts: list[BuildContext] = []
+
+    def operation_wrapper(operation: Operation, context: BuildContext) -> None:
+        contexts.append(context)
+
+    reader = module(reads_request_description=lambda context: reads, operation_wrapper=operation_wrapper)
+    async with running(document(plain()), plugins=plain_plugins(own=reader)):
+        assert [context.describes_requests for context in contexts] == [bool(reads)]
+
+
 async def test_operation_wrapper_order() -> None:
     log: list[str] = []
     plugins = plain_plugins(

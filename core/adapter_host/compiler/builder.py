@@ -207,6 +207,8 @@ class _CapabilityCompiler:
         limiter = CallLimiter(self._settings.call_limit)
         site = self._site(config)
         context = replace(self._context(config.namespace), site=site)
+        described = any(self._plugins.call_hook("reads_request_description", context=context))
+        context = replace(context, describes_requests=described)
         observers = tuple(self._plugins.call_hook("access_refused", context=context))
         if credentials is not None:
             write = self._settings.access_log

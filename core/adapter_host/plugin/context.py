@@ -58,6 +58,7 @@ class BuildContext:
     `header_writers` are those of plugins for a consumer: if its protocol has headers, it calls each of them with the
     headers of every request, before it is sent. `access` checks the clients of an exposer, None if its document
     declares no `authentication`; the host itself checks those of an `HttpExposer`. `site` has the names of an exposer.
+    `describes_requests` is true if a plugin reads `REQUEST_DESCRIPTION` in the calls of an exposer.
     """
 
     loaded: LoadedCapability
@@ -68,6 +69,7 @@ class BuildContext:
     access: AccessCheck | None = None
     site: CallSite = field(default_factory=CallSite, repr=False)
     sockets: list[SocketDeclaration] = field(default_factory=list, repr=False)
+    describes_requests: bool = False
     _snapshots: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property

@@ -65,6 +65,12 @@ def _function(result: Any, _: Named) -> Any:
     return result
 
 
+def _boolean(result: Any, _: Named) -> bool:
+    if not isinstance(result, bool):
+        raise MisuseError(f"it returned {describe(result)}; return True, False or None")
+    return result
+
+
 def _wrapper(result: Any, named: Named) -> Callable[..., Any]:
     """Return a wrapper whose result is checked."""
     function = _function(result, named)
@@ -93,4 +99,5 @@ _CHECKS: Final[Mapping[str, Callable[[Any, Named], Any]]] = {
     "http_middlewares": _middlewares,
     "access_refused": _function,
     "record_calls": _function,
+    "reads_request_description": _boolean,
 }

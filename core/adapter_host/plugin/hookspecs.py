@@ -173,6 +173,11 @@ def record_calls(host: Any) -> Callable[[CallRecord], None] | None:
 
 
 @hookspec
+def reads_request_description(context: BuildContext) -> bool | None:
+    """Return whether the plugin reads `REQUEST_DESCRIPTION` in calls of an exposer; called once for it, at build."""
+
+
+@hookspec
 def host_starting(host: Any) -> Awaitable[None] | None:
     """Open the resources of calls, before anything of the host is started; may be asynchronous."""
 

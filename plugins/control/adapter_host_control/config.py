@@ -95,9 +95,10 @@ class ExportersConfig(Model):
 
 
 class ObservabilityConfig(Model):
-    """`observability`: metrics, traces, and their exporters."""
+    """`observability`: metrics, traces, their exporters, and the names of requests in them."""
 
     enabled: bool = True
+    conventions: Literal["naftiko", "otel", "both"] = "naftiko"
     metrics: Annotated[MetricsConfig, EmptyIsDefault] = Field(default_factory=MetricsConfig)
     traces: Annotated[TracesConfig, EmptyIsDefault] = Field(default_factory=TracesConfig)
     exporters: Annotated[ExportersConfig, EmptyIsDefault] = Field(default_factory=ExportersConfig)

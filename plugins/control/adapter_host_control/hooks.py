@@ -61,6 +61,7 @@ def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[
     telemetry = _telemetry(context)
     if telemetry is None:
         return None
+    from .telemetry.described import request_class_of
     from .telemetry.inbound import OperationTelemetry, wrap_operation
     from .telemetry.spans import in_span
 
@@ -68,16 +69,24 @@ def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[
     operation_telemetry = OperationTelemetry(telemetry, type_name, operation_id(operation, context.loaded))
     function = "aggregate.flow" if telemetry.prefix == "ikanos" else "aggregate.function"
     inner_spans = [function] if operation.spec.ref else []
-    if type_name == "mcp":
+    request_class = request_class_of(telemetry.config)
+    if type_name == "mcp" and telemetry.config.conventions != "otel":
         inner_spans.insert(0, "mcp.tool")
 
     def wrap(call: Call) -> Call:
         if telemetry.config.collects_traces:
             for name in reversed(inner_spans):
                 call = in_span(telemetry.tracer, name, operation_telemetry.labels, call)
-        return wrap_operation(operation_telemetry, call)
+        return wrap_operation(operation_telemetry, call, request_class)
 
     return wrap
+
+
+@hookimpl
+def reads_request_description(context: BuildContext) -> bool:
+    """Read the descriptions of requests with OpenTelemetry's conventions."""
+    config = _observability(context)
+    return config is not None and config.conventions != "naftiko"
 
 
 @hookimpl
@@ -125,19 +134,16 @@ def http_middlewares(exposer: HttpExposer[Any], context: BuildContext) -> Iterab
 
 def _telemetry(context: BuildContext) -> Telemetry | None:
     """Return the telemetry of the capability; None without a control exposer that serves or exports it."""
-    config = next(
-        (
-            _active_observability(exposer)
-            for exposer in context.loaded.capability.exposes
-            if _active_observability(exposer)
-        ),
-        None,
-    )
+    config = _observability(context)
     if config is None:
         return None
     from .telemetry.provider import find_telemetry
 
     return find_telemetry(context, config)
+
+
+def _observability(context: BuildContext) -> ObservabilityConfig | None:
+    return next(filter(None, map(_active_observability, context.loaded.capability.exposes)), None)
 
 
 def _active_observability(config: object) -> ObservabilityConfig | None:

@@ -20,6 +20,7 @@ from .client_request import tool_call
 from .config import McpConfig
 from .discovery import ServerIdentity, ServerInfo, fit_fast_path, server_capabilities
 from .features.completion import can_complete
+from .features.descriptions import request_describer
 from .features.prompts import prepare_prompts
 from .features.resources import FileResource, prepare_resources, warn_missing_locations
 from .features.tools import prepare_tools
@@ -168,7 +169,8 @@ class McpExposer(CardExposer):
 
         listed = list(self._served.listed.values())
         fast_path = type(self).build_server is McpExposer.build_server and fit_fast_path(listed)
-        state = ServerState(self.context.settings, self._key, self._replicas)
+        describer = request_describer(self.context, self._served.callable, self.resources)
+        state = ServerState(self.context.settings, self._key, self._replicas, describer)
         server_info = ServerInfo(self._identity(), listed) if fast_path else None
         self._transport = HttpTransport(
             state, self._served.callable, server_info, self._build_sdk_endpoint, _import_sdk, self._describe
@@ -259,13 +261,12 @@ class McpExposer(CardExposer):
 
     async def serve_stdio(self) -> None:
         """Serve one client over standard input and output until it ends its input."""
-        from .sdk import stdio
-        from .sdk.handlers import add_tool_calls
+        from .sdk import descriptions, handlers, stdio
 
-        server = self.build_server()
         tools = self._served.callable
+        server = descriptions.describe_requests(self.build_server(), self.context, tools, self.resources)
         new_call = partial(self.context.call, "stdio", whole_request=True)
-        add_tool_calls(server, tools, lambda sent: new_call(request_id=sent), self._add_tasks(server))
+        handlers.add_tool_calls(server, tools, lambda sent: new_call(request_id=sent), self._add_tasks(server))
         with stdio.claim_stdio() as (source, sink):
             await stdio.serve(server, source, sink, self.context.settings.body_limit)
 

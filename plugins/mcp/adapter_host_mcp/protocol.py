@@ -36,6 +36,9 @@ NAME_HEADER: Final = "Mcp-Name"
 INVALID_REQUEST: Final = -32600
 
 
+INVALID_PARAMS: Final = -32602
+
+
 INTERNAL_ERROR: Final = -32603
 
 

@@ -15,7 +15,7 @@ from opentelemetry.trace import Span, SpanKind, set_span_in_context
 
 from adapter_host import Arguments, Call, Result, current_request_id
 
-from .metrics import Counter
+from .metrics import Counter, Labels
 from .provider import Telemetry
 from .spans import end_span, error_type
 
@@ -77,10 +77,17 @@ class InboundRequest:
         if telemetry.config.collects_traces:
             started_ns = exchange.started_ns if exchange is not None else None
             parent = parent or telemetry.parent(exchange.headers if exchange is not None else None)
-            self.span = telemetry.tracer.start_span(
-                operation.span_name, parent, SpanKind.SERVER, operation.labels, None, started_ns
-            )
+            name, attributes = self.describe_span()
+            self.span = telemetry.tracer.start_span(name, parent, SpanKind.SERVER, attributes, None, started_ns)
             self.span.set_attribute(f"{telemetry.prefix}.request.id", current_request_id())
+
+    def describe_span(self) -> tuple[str, Labels]:
+        """Return the name of the span and its attributes."""
+        return self._operation.span_name, self._operation.labels
+
+    def fail(self, error: BaseException) -> None:
+        """Note the error of the call."""
+        self.error = error_type(error)
 
     @classmethod
     def begin(cls, operation: OperationTelemetry) -> tuple[InboundRequest, bool]:
@@ -103,18 +110,24 @@ class InboundRequest:
         if self.error is None and status is not None and status >= 400:
             self.error = str(status)
         if self._operation.telemetry.config.collects_metrics:
-            self._operation.record(perf_counter() - self._started, self.error)
+            self.record(perf_counter() - self._started)
         if self.span is not None:
             if status is not None:
                 self.span.set_attribute("http.response.status_code", status)
             end_span(self.span, self.error)
 
+    def record(self, seconds: float) -> None:
+        """Record the metrics of the request."""
+        self._operation.record(seconds, self.error)
 
-def wrap_operation(operation: OperationTelemetry, call: Call) -> Call:
+
+def wrap_operation(
+    operation: OperationTelemetry, call: Call, request_class: type[InboundRequest] = InboundRequest
+) -> Call:
     """Wrap the call of an exposed operation in metrics and a span."""
 
     async def instrumented(arguments: Arguments) -> Result:
-        request, ends_with_call = InboundRequest.begin(operation)
+        request, ends_with_call = request_class.begin(operation)
         context = request.context
         token = attach(context) if context is not None else None
         ends_with_stream = False
@@ -122,7 +135,7 @@ def wrap_operation(operation: OperationTelemetry, call: Call) -> Call:
             result = await call(arguments)
             ends_with_stream = result.stream is not None
         except BaseException as error:
-            request.error = error_type(error)
+            request.fail(error)
             raise
         finally:
             if token is not None:
@@ -139,7 +152,7 @@ def wrap_operation(operation: OperationTelemetry, call: Call) -> Call:
 def _end_stream(request: InboundRequest, ends_with_call: bool, error: BaseException | None) -> None:
     # The response of an exchange is already sent with success when its stream fails.
     if error is not None and request.error is None:
-        request.error = error_type(error)
+        request.fail(error)
     if ends_with_call:
         request.end()
 

@@ -13,6 +13,8 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from adapter_host import DurationMetric
+
 Labels = Mapping[str, str | int]
 
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -60,6 +62,7 @@ class Metrics:
         self._meter.create_observable_up_down_counter(
             f"{prefix}.capability.active", [self.active.observe], description=description
         )
+        self._described: dict[str, Histogram] = {}
         self.request_seconds = self._histogram(f"{prefix}.request.duration.seconds", "Duration of requests.")
         self.step_seconds = self._histogram(f"{prefix}.step.duration.seconds", "Duration of steps.")
         self.client_seconds = self._histogram(
@@ -75,6 +78,14 @@ class Metrics:
         return self._meter.create_histogram(
             name, unit="s", description=description, explicit_bucket_boundaries_advisory=BOUNDS
         )
+
+    def described_seconds(self, metric: DurationMetric) -> Histogram:
+        """Return the histogram of a metric that an exposer describes, creating it on first use."""
+        if metric.name not in self._described:
+            self._described[metric.name] = self._meter.create_histogram(
+                metric.name, unit="s", description=metric.description, explicit_bucket_boundaries_advisory=metric.bounds
+            )
+        return self._described[metric.name]
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return the Prometheus exposition in the format of an Accept header, and its Content-Type."""

@@ -86,6 +86,11 @@ class McpRequest:
     progress_token: str | int | None
 
     @property
+    def request(self) -> McpRequest:
+        """The message, which is the request itself."""
+        return self
+
+    @property
     def cancel_key(self) -> tuple[str, str | int] | None:
         """The session id and request id that `notifications/cancelled` refers to."""
         return (self.session.id, self.id) if self.session else None

@@ -25,8 +25,28 @@ RETRY_MS: Final = 500
 _HEADERS: Final = CIMultiDict({**HEADERS, "Content-Type": JSON_MEDIA_TYPE})
 
 
+class Message(Protocol):
+    """The JSON-RPC message of a request."""
+
+    @property
+    def id(self) -> str | int:
+        """The id of the request."""
+
+    @property
+    def method(self) -> str:
+        """The method."""
+
+    @property
+    def params(self) -> Mapping[str, Any] | None:
+        """The parameters."""
+
+
 class RequestInfo(Protocol):
     """The parts of a request that its response needs."""
+
+    @property
+    def request(self) -> Message:
+        """The message."""
 
     @property
     def cancel_key(self) -> tuple[str, str | int] | None:

@@ -13,6 +13,7 @@ from aiohttp import web
 from adapter_host import PRINCIPAL, Settings, StoreUnavailableError, address_reader
 from adapter_host_mcp.replicas.records import ENDED
 
+from .described_responses import DescribedResponses
 from .headers import empty_response
 from .request import HttpError
 from .responses import ActiveResponses
@@ -20,6 +21,7 @@ from .sessions import SESSION_HEADER, Session, Sessions, UnknownSessionError
 from .sse import COMMENT, ChangeStreams, EventQueue, EventStream, TooManyStreamsError
 
 if TYPE_CHECKING:
+    from adapter_host_mcp.features.descriptions import RequestDescriber
     from adapter_host_mcp.replicas.link import ReplicaLink
 
 LIST_CHANGED: Final = (
@@ -37,15 +39,22 @@ _MAX_ID: Final = 1000
 class ServerState:
     """State shared by the fast path and the SDK endpoint: sessions, responses in progress and change streams.
 
-    `replicas` is the link to other replicas, None without a store that they share.
+    `replicas` is the link to other replicas, None without a store that they share. `describer` describes requests for
+    telemetry, None if nothing reads that.
     """
 
-    def __init__(self, settings: Settings, key: bytes, replicas: ReplicaLink | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        key: bytes,
+        replicas: ReplicaLink | None = None,
+        describer: RequestDescriber | None = None,
+    ) -> None:
         self.body_limit = settings.body_limit
         self.logs_calls = settings.access_log is not None
         self.key = key
         self.sessions = Sessions(key)
-        self.responses = ActiveResponses(replicas)
+        self.responses = ActiveResponses(replicas) if describer is None else DescribedResponses(replicas, describer)
         self.change_streams = ChangeStreams()
         self.replicas = replicas
         self._address_of = address_reader(settings.trusted_proxies)

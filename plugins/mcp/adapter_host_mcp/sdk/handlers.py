@@ -39,6 +39,7 @@ from adapter_host_mcp.features.completion import (
     prompt_choices,
     resource_choices,
 )
+from adapter_host_mcp.features.error_codes import resource_error_code
 from adapter_host_mcp.features.events import OnEvent
 from adapter_host_mcp.features.prompts import Prompt
 from adapter_host_mcp.features.resources import Resource
@@ -64,10 +65,6 @@ log = logging.getLogger("adapter_host.mcp")
 REQUEST_ID_META: Final = "adapter-host/requestId"
 """The key of the request id in `_meta`, where there is no `X-Request-Id`."""
 
-_RESOURCE_NOT_FOUND: Final = -32002
-"""The code in the handshake revisions; 2026-07-28 uses that of invalid params."""
-
-_NOT_FOUND_STATUSES: Final = frozenset({404, 410})
 _MAX_SHOWN: Final = 200
 
 Context = ServerRequestContext[None]
@@ -140,15 +137,7 @@ def resource_error(error: OperationError, uri: str, version: str) -> MCPError:
             data["body"] = text
     elif isinstance(error, UpstreamError) and error.sent is not None:
         data["sent"] = error.sent
-    return MCPError(_error_code(error, version), f"{uri[:_MAX_SHOWN]}: {message}", data)
-
-
-def _error_code(error: OperationError, version: str) -> int:
-    if isinstance(error, NotFoundError) or (
-        isinstance(error, UpstreamStatusError) and error.upstream_status in _NOT_FOUND_STATUSES
-    ):
-        return types.INVALID_PARAMS if version in MODERN_PROTOCOL_VERSIONS else _RESOURCE_NOT_FOUND
-    return types.INVALID_PARAMS if isinstance(error, ArgumentError) else types.INTERNAL_ERROR
+    return MCPError(resource_error_code(error, version), f"{uri[:_MAX_SHOWN]}: {message}", data)
 
 
 def _log_internal_error(error: OperationError, kind: str, name: str) -> None:
