@@ -120,16 +120,21 @@ class AskingClient:
 
 
 async def call_approved(
-    call: ToolCall, client: AskingClient, params: Mapping[str, Any], required: ApprovalRequiredError | None = None
+    call: ToolCall,
+    client: AskingClient,
+    params: Mapping[str, Any],
+    required: ApprovalRequiredError | None = None,
+    result_meta: bytes = b"",
 ) -> Members:
     """Call a tool, and let the client ask its person where that is required; return what `call_tool` returns.
 
-    `required` is the error of the call if it was made already. Raise `InputRequiredError`.
+    `required` is the error of the call if it was made already, and `result_meta` is that of `call_tool`. Raise
+    `InputRequiredError`.
     """
     is_stateless = client.version not in HANDSHAKE_VERSIONS
     resumed = Resumed.of(params) if is_stateless else Resumed()
     if resumed.is_undecided:
-        return undecided_members(), None
+        return undecided_members() + result_meta, None
     try:
         if required is not None:
             raise required
@@ -137,16 +142,18 @@ async def call_approved(
     except ApprovalRequiredError as error:
         question = None if resumed.is_repeat else question_for(error, client.capabilities, client.version)
         if question is None:
-            return error_members(error), None
+            return error_members(error) + result_meta, None
         if is_stateless:
             raise InputRequiredError(question.input_required()) from None
         if client.elicit is None:
-            return error_members(error), None
+            return error_members(error) + result_meta, None
     result = await client.elicit(question.params)
     if not question.decides and result.get("action") == "accept":
         return await call(asks=False)
     decision = read_decision(result, question.state) if question.decides else None
-    return (undecided_members(), None) if decision is None else await _call_decided(call, decision)
+    if decision is None:
+        return undecided_members() + result_meta, None
+    return await _call_decided(call, decision)
 
 
 async def _call_decided(call: ToolCall, decision: ClientDecision | None) -> Members:

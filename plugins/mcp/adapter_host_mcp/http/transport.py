@@ -210,6 +210,7 @@ class HttpTransport:
         self, tool: Tool, rpc_request: McpRequest, response_stream: ResponseStream[McpRequest], server_info: ServerInfo
     ) -> web.StreamResponse:
         arguments = rpc_request.params.get("arguments", {})
+        result_meta = server_info.result_meta if rpc_request.stateless else b""
         token = set_trace_context(rpc_request.params)
         try:
             members, _ = await call_tool(
@@ -218,7 +219,7 @@ class HttpTransport:
                 response_stream.headers,
                 rpc_request,
                 allow_any_json=rpc_request.stateless,
-                result_meta=server_info.result_meta if rpc_request.stateless else b"",
+                result_meta=result_meta,
                 on_failure=response_stream.note_failure,
                 on_event=None if rpc_request.progress_token is None else response_stream.send_progress,
                 asks=True,
@@ -226,7 +227,7 @@ class HttpTransport:
         except ApprovalRequiredError as error:
             if not response_stream.has_begun:
                 raise
-            members = error_members(error)
+            members = error_members(error) + result_meta
         except Exception as error:
             # The protocol boundary: the client must get a response, without details of the error.
             data = report_internal_error(rpc_request.method, rpc_request.params, error)

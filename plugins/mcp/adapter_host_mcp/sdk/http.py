@@ -203,6 +203,7 @@ class SdkEndpoint:
         # Mcp-Param headers, so there are none to compare.
         request_info.validate()
         begin_task = self._begin_task(tool, request_info)
+        result_meta = self._result_meta if request_info.stateless else b""
         arguments = params.get("arguments") or {}
         call = partial(
             call_tool,
@@ -211,14 +212,14 @@ class SdkEndpoint:
             request_info.headers,
             request_info,
             allow_any_json=request_info.stateless,
-            result_meta=self._result_meta if request_info.stateless else b"",
+            result_meta=result_meta,
             on_failure=response.note_failure,
             on_event=None if request_info.progress_token is None else response.send_progress,
             begin_task=begin_task,
         )
         client = asking_client(response, self._client_requests)
         try:
-            members, violation = await call_approved(call, client, params, response.required_approval)
+            members, violation = await call_approved(call, client, params, response.required_approval, result_meta)
         except InputRequiredError as error:
             return encode_json({**sdk.result_meta(self._server), **error.result})
         if begin_task is not None and begin_task.begun:
