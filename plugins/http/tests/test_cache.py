@@ -521,9 +521,13 @@ async def test_concurrent_misses_of_private_responses(cached: Cached) -> None:
     cached.headers = {"Cache-Control": "private, max-age=60"}
     call = await cached.start()
     names = [f"caller {number % 5}" for number in range(20)]
-    results = dict(zip(names, await asyncio.gather(*(as_caller(call, name) for name in names)), strict=True))
-    assert len({result["n"] for result in results.values()}) == 5
-    assert [await as_caller(call, name) for name in results] == [*results.values()]
+    received: dict[str, set[int]] = {name: set() for name in names}
+    for name, result in zip(names, await asyncio.gather(*(as_caller(call, name) for name in names)), strict=True):
+        received[name].add(result["n"])
+    # No response is that of two callers, and the stored one of each is one of its own, whichever arrived last.
+    assert len(set().union(*received.values())) == sum(map(len, received.values()))
+    for name, numbers in received.items():
+        assert (await as_caller(call, name))["n"] in numbers
 
 
 class TokenPlugin:
