@@ -9,10 +9,13 @@ from typing import Any
 import orjson
 from aiohttp import ClientSession
 
-from adapter_host.testing import CallFailedError, ExposerContract
+from adapter_host.testing import CallFailedError, HttpExposerContract
 
 
-class TestA2a(ExposerContract):
+class TestA2a(HttpExposerContract):
+    has_statuses = False
+    malformed = (("POST", "/message:send", b"{"), ("POST", "/message:send", b"[7]"))
+
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         return {"type": "a2a", "namespace": "front", "port": 0, "skills": operations}
 

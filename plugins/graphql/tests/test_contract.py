@@ -9,10 +9,13 @@ from typing import Any
 import orjson
 from aiohttp import ClientSession
 
-from adapter_host.testing import CallFailedError, ExposerContract
+from adapter_host.testing import CallFailedError, HttpExposerContract
 
 
-class TestGraphql(ExposerContract):
+class TestGraphql(HttpExposerContract):
+    has_statuses = False
+    malformed = (("POST", "", b"{"), ("POST", "", b"[7]"))
+
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         return {"type": "graphql", "namespace": "front", "port": 0, "operations": operations}
 

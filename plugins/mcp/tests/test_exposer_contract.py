@@ -9,12 +9,15 @@ from typing import Any
 import orjson
 from aiohttp import ClientSession
 
-from adapter_host.testing import CallFailedError, ExposerContract
+from adapter_host.testing import CallFailedError, HttpExposerContract
 
 _HEADERS = {"Accept": "application/json, text/event-stream"}
 
 
-class TestMcp(ExposerContract):
+class TestMcp(HttpExposerContract):
+    has_statuses = False
+    malformed = (("POST", "", b"{"), ("POST", "", b"[7]"))
+
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         return {"type": "mcp", "namespace": "front", "port": 0, "tools": operations}
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from adapter_host.testing import CallFailedError, ExposerContract
+from adapter_host.testing import CallFailedError, HttpExposerContract
 
 
-class TestRest(ExposerContract):
+class TestRest(HttpExposerContract):
+    malformed = (("POST", "/read", b"{"), ("POST", "/read", b"[7]"))
+
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         resources = [{"path": f"/{each['name']}", "operations": [{"method": "POST", **each}]} for each in operations]
         return {"type": "rest", "namespace": "front", "port": 0, "resources": resources}
