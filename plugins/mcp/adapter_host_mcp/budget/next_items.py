@@ -12,13 +12,11 @@ from adapter_host import (
     Arguments,
     Input,
     NotFoundError,
-    Operation,
-    OperationSpec,
     Result,
     bare_media_type,
     decode_json,
 )
-from adapter_host_mcp.features.own_tools import check_arguments
+from adapter_host_mcp.features.own_tools import check_arguments, own_tool
 from adapter_host_mcp.features.tools import ResultForm, Tool
 
 from .held import GONE, Held, HeldResults
@@ -89,16 +87,6 @@ def next_items_tool(tools: Mapping[str, Tool], held: HeldResults, model: Tool) -
         "Return the next items of a result that was over its budget. It reads the same result as before, and does not "
         "repeat the call."
     )
-    operation = Operation(NEXT_ITEMS, description, _INPUTS, call, OperationSpec(name=NEXT_ITEMS))
-    return replace(
-        model,
-        name=NEXT_ITEMS,
-        title=None,
-        operation=operation,
-        annotations=_HINTS,
-        headers=(),
-        task=None,
-        budget=_NextBudget(tools),
-        # Every result is a part.
-        most_bytes=-1,
-    )
+    tool = own_tool(model, NEXT_ITEMS, description, _INPUTS, call, _HINTS)
+    # Every result is a part.
+    return replace(tool, budget=_NextBudget(tools), most_bytes=-1)

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
-from adapter_host import ArgumentError, Arguments, Input
+from adapter_host import ArgumentError, Arguments, Call, Input, Operation, OperationSpec
+
+from .tools import Tool
 
 _LONGEST_NAME: Final = 128
+
+
+def own_tool(
+    model: Tool, name: str, description: str, inputs: tuple[Input, ...], call: Call, annotations: Mapping[str, Any]
+) -> Tool:
+    """Return a tool whose results and schemas have the form of `model`, a tool of the same exposer."""
+    return replace(
+        model,
+        name=name,
+        title=None,
+        operation=Operation(name, description, inputs, call, OperationSpec(name=name)),
+        annotations=annotations,
+        headers=(),
+        task=None,
+        budget=None,
+        most_bytes=sys.maxsize,
+    )
 
 
 def check_arguments(arguments: Arguments, inputs: Sequence[Input]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -11,16 +10,13 @@ from adapter_host import (
     MOST_TOOL_TOKENS,
     Arguments,
     BuildContext,
-    Call,
     Input,
-    Operation,
-    OperationSpec,
     Result,
     estimate_tokens,
     tool_definition_text,
 )
 from adapter_host_mcp.config import McpConfig, McpToolSpec
-from adapter_host_mcp.features.own_tools import check_arguments
+from adapter_host_mcp.features.own_tools import check_arguments, own_tool
 from adapter_host_mcp.features.tools import Tool
 
 from .tool_search import CALL_INPUTS, MOST_RESULTS, ToolSearch, found_tool
@@ -99,7 +95,7 @@ def _search_tools(search: ToolSearch) -> Tool:
         return Result(data=data if found else {**data, "hint": _NONE_FOUND})
 
     annotations = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
-    return _tool(SEARCH_TOOLS, description, inputs, find, search, annotations)
+    return own_tool(_model(search), SEARCH_TOOLS, description, inputs, find, annotations)
 
 
 def _call_tool(search: ToolSearch) -> Tool:
@@ -109,32 +105,12 @@ def _call_tool(search: ToolSearch) -> Tool:
         tool, passed = search.redirect(arguments)
         return await tool.operation.call(tool.arguments(passed, {}))
 
-    tool = _tool(CALL_TOOL, description, CALL_INPUTS, call, search, _shared_hints(search.tools))
+    tool = own_tool(_model(search), CALL_TOOL, description, CALL_INPUTS, call, _shared_hints(search.tools))
     return replace(tool, router=search)
 
 
-def _tool(
-    name: str,
-    description: str,
-    inputs: tuple[Input, ...],
-    call: Call,
-    search: ToolSearch,
-    annotations: Mapping[str, Any],
-) -> Tool:
-    # The form of results and schemas is that of the exposer's other tools.
-    model = next(iter(search.tools.values()))
-    operation = Operation(name, description, inputs, call, OperationSpec(name=name))
-    return replace(
-        model,
-        name=name,
-        title=None,
-        operation=operation,
-        annotations=annotations,
-        headers=(),
-        task=None,
-        budget=None,
-        most_bytes=sys.maxsize,
-    )
+def _model(search: ToolSearch) -> Tool:
+    return next(iter(search.tools.values()))
 
 
 def _shared_hints(tools: Mapping[str, Tool]) -> dict[str, bool]:
