@@ -1,4 +1,4 @@
-"""The examples in the help of commands."""
+"""The examples in the help of commands, and the link to the documentation."""
 
 from __future__ import annotations
 
@@ -35,10 +35,15 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
 """The arguments of examples by command, empty for none."""
 
 
+def documentation_url() -> str | None:
+    """Return the URL of the documentation, None if the installed package names none."""
+    urls = metadata.metadata("adapter-host-core").get_all("Project-URL") or []
+    return next((url.partition(", ")[2] for url in urls if url.startswith("Documentation,")), None)
+
+
 def epilog(command: str) -> str:
     """Return the end of the help of a command: its examples, and a link to the documentation."""
     lines = [f"  adapter-host {example}" for example in EXAMPLES.get(command, ())]
-    urls = metadata.metadata("adapter-host-core").get_all("Project-URL") or []
-    link = next((url.partition(", ")[2] for url in urls if url.startswith("Documentation,")), "")
+    link = documentation_url()
     page = f"\n\ndocumentation: {link}/reference/cli.md{f'#{command}' if command else ''}" if link else ""
     return "\n".join(["examples:", *lines]) + page if lines else page.strip()

@@ -15,9 +15,9 @@ from adapter_host.plugin.exposer import CatalogEntry, Exposer
 from adapter_host.plugin.tool_tokens import (
     CHARACTERS_PER_TOKEN,
     MOST_TOOL_TOKENS,
+    entry_definition_text,
     estimate_tokens,
     json_text,
-    tool_definition_text,
 )
 
 from .output.exposer_views import catalog_of, safe_catalog
@@ -78,7 +78,7 @@ def _cost(exposer: str, entry: CatalogEntry, count: Count) -> ToolCost:
     properties = schema.get("properties", {})
     parts = {"description": count(description)} if description else {}
     parts |= {name: count(f'"{name}":{json_text(child)}') for name, child in properties.items()}
-    return ToolCost(exposer, entry.title, count(tool_definition_text(entry.title, description, schema)), parts)
+    return ToolCost(exposer, entry.title, count(entry_definition_text(entry)), parts)
 
 
 def tokens_report(costs: Sequence[ToolCost], tokenizer: str) -> dict[str, Any]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from adapter_host.compiler.loading.loader import find_documents
 from adapter_host.compiler.plan import Plan
 from adapter_host.document.messages import count_noun
 from adapter_host.editing.check import check_text
 from adapter_host.errors import Problem
-from adapter_host.host.loading import Document, load_documents
+from adapter_host.host.loading import Document, load_documents, separate_documents
 from adapter_host.plugin.manager import Plugins
 from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
@@ -122,16 +121,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _validate(options: argparse.Namespace, plugins: Plugins, settings: Settings) -> Report:
     report = Report()
-    for documents in _separate(options.paths) if options.separately else [options.paths]:
+    separate = ([document] for document in separate_documents(options.paths))
+    for documents in separate if options.separately else [options.paths]:
         report.validate(documents, plugins, settings, strict=options.strict)
     return report
-
-
-def _separate(paths: Iterable[str]) -> Iterator[Sequence[Document]]:
-    """Yield each document by itself, and each folder without one."""
-    for path in paths:
-        files: list[Document] = [*find_documents([path])]
-        yield from ([file] for file in files or [path])
 
 
 def _print_text(report: Report) -> None:

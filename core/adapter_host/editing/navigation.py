@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 from adapter_host.compiler.plan import Plan
+from adapter_host.document.messages import count_noun
 from adapter_host.document.nodes import Position
 from adapter_host.document.source import Source
+from adapter_host.expressions.template import TAG
 from adapter_host.operation.operation import ConsumedOperation, Operation
 from adapter_host.plugin.exposer import Exposer
-from adapter_host.plugin.tool_tokens import estimate_tokens, tool_definition_text
+from adapter_host.plugin.tool_tokens import entry_definition_text, estimate_tokens
 
 from .check import Check
 from .cursor import Place, value_at
@@ -30,7 +31,6 @@ from .names import (
     unit_at,
 )
 
-_TAG: Final = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 _IMPORT_KEYS: Final = frozenset({"import", "from", "location"})
 _NAMING_KEYS: Final = frozenset({"name", "description", "method", CALL, REF})
 
@@ -64,7 +64,7 @@ def _definitions(place: Place, position: int, source: Source, check: Check, plan
 def _tag_at(place: Place, position: int) -> str | None:
     """Return the name of the template's tag at a position."""
     offset = position - place.start
-    return next((tag[1] for tag in _TAG.finditer(place.text) if tag.start() <= offset <= tag.end()), None)
+    return next((tag[2] for tag in TAG.finditer(place.text) if tag.start() <= offset <= tag.end()), None)
 
 
 def description(place: Place, position: int, source: Source, check: Check) -> str:
@@ -117,13 +117,11 @@ def _exposed(plan: Plan, operation: Operation) -> str:
 
 def _tools(exposer: Exposer[Any]) -> str:
     costs = [tokens for _, tokens in _costs(exposer)]
-    noun = "tool" if len(costs) == 1 else "tools"
-    return f"{len(costs)} {noun}, about {sum(costs):,} tokens in every conversation." if costs else ""
+    return f"{count_noun(len(costs), 'tool')}, about {sum(costs):,} tokens in every conversation." if costs else ""
 
 
 def _costs(exposer: Exposer[Any], operation: Operation | None = None) -> Iterator[tuple[str, int]]:
     """Yield the tools of an exposer, or of one of its operations, with the tokens of their definitions."""
     for entry in exposer.catalog():
         if "inputSchema" in entry.details and (operation is None or entry.operation is operation):
-            text = entry.details.get("description")
-            yield entry.title, estimate_tokens(tool_definition_text(entry.title, text, entry.details["inputSchema"]))
+            yield entry.title, estimate_tokens(entry_definition_text(entry))

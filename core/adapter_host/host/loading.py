@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,13 @@ def load_documents(
             loading.problems.extend(error.problems)
     loading.add_clashes(port_clashes(loading.plans, settings))
     return loading
+
+
+def separate_documents(paths: Iterable[str]) -> Iterator[Document]:
+    """Yield each document at the paths, and each folder without one, which is a problem when it is loaded."""
+    for path in paths:
+        files: list[Document] = [*find_documents([path])]
+        yield from files or [path]
 
 
 def read_document(document: Document, settings: Settings) -> tuple[Source, Sequence[Problem]]:

@@ -8,6 +8,8 @@ import orjson
 
 from adapter_host.json_nesting import encode_json
 
+from .exposer import CatalogEntry
+
 MOST_TOOL_TOKENS: Final = 20_000
 """Tokens of an exposer's tools above which a model is better served with fewer definitions."""
 
@@ -22,6 +24,11 @@ def estimate_tokens(text: str) -> int:
 def tool_definition_text(name: str, description: str | None, input_schema: Any) -> str:
     """Return the members that clients send to a model; the schemas of results stay with the client."""
     return json_text({"name": name, "description": description or "", "input_schema": input_schema})
+
+
+def entry_definition_text(entry: CatalogEntry) -> str:
+    """Return the `tool_definition_text` of an entry of a catalog that has an `inputSchema`."""
+    return tool_definition_text(entry.title, entry.details.get("description"), entry.details["inputSchema"])
 
 
 def json_text(value: Any) -> str:

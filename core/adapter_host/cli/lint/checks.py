@@ -13,9 +13,10 @@ from adapter_host.capability.spec import ConsumerConfig, ForwardSpec, OperationS
 from adapter_host.cli.output.exposer_views import catalog_of
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.document.messages import count_noun, join_words
+from adapter_host.expressions.template import TAG
 from adapter_host.operation.operation import ConsumedOperation, Operation
 from adapter_host.plugin.exposer import CatalogEntry
-from adapter_host.plugin.tool_tokens import estimate_tokens, tool_definition_text
+from adapter_host.plugin.tool_tokens import entry_definition_text, estimate_tokens
 from adapter_host.schemas.portable.render import portable_schema
 
 from .rules import RULES, Finding
@@ -25,7 +26,6 @@ APPROVAL: Final = "x-approval"
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _REPLACES: Final = frozenset({"PUT", "PATCH", "DELETE"})
 _PORTABLE_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
-_TAG: Final = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
 _NAMES_SHOWN: Final = 5
 
 
@@ -45,17 +45,21 @@ def check_plan(plan: Plan, budget: Budget) -> Iterator[Finding]:
             yield from _check_hints(plan, operation)
             yield from _check_approval(plan, exposer_plan, operation)
         exposer = exposer_plan.exposer
-        tools = [entry for entry in catalog_of(exposer) if "inputSchema" in entry.details]
+        tools = [
+            (entry, estimate_tokens(entry_definition_text(entry)))
+            for entry in catalog_of(exposer)
+            if "inputSchema" in entry.details
+        ]
         yield from _check_total(plan, exposer_plan, tools, budget)
         # The others are those of a search, which no document declares.
         declared = [
-            (entry, entry.operation.spec)
-            for entry in tools
+            (entry, entry.operation.spec, tokens)
+            for entry, tokens in tools
             if entry.operation and entry.operation.spec in exposer.operations
         ]
         is_portable = getattr(exposer.config, "is_portable", True)
-        for entry, spec in declared:
-            yield from _check_tokens(plan, entry, spec, budget)
+        for entry, spec, tokens in declared:
+            yield from _check_tokens(plan, entry, spec, tokens, budget)
             yield from _check_descriptions(plan, entry, spec)
             if not is_portable:
                 yield from _check_portable(plan, entry, spec)
@@ -132,11 +136,11 @@ def _has_credential(plan: Plan, api: ConsumerConfig) -> bool:
         return True
     names = plan.loaded.secrets.names
     return any(
-        _is_secret(tag, names)
+        _is_secret(tag[2], names)
         for model, _ in walk(api)
         if getattr(model, "in_", None) in ("header", "query", "cookie")
         and isinstance(value := getattr(model, "value", None), str)
-        for tag in _TAG.findall(value)
+        for tag in TAG.finditer(value)
     )
 
 
@@ -153,13 +157,10 @@ def _check_approval(plan: Plan, exposer_plan: ExposerPlan, operation: Operation)
         yield _finding(plan, "write-without-approval", message, operation.spec)
 
 
-def _tokens(entry: CatalogEntry) -> int:
-    description, schema = entry.details.get("description"), entry.details["inputSchema"]
-    return estimate_tokens(tool_definition_text(entry.title, description, schema))
-
-
-def _check_tokens(plan: Plan, entry: CatalogEntry, spec: OperationSpec, budget: Budget) -> Iterator[Finding]:
-    if (tokens := _tokens(entry)) > budget.tool:
+def _check_tokens(
+    plan: Plan, entry: CatalogEntry, spec: OperationSpec, tokens: int, budget: Budget
+) -> Iterator[Finding]:
+    if tokens > budget.tool:
         message = (
             f"the definition of '{entry.title}' costs a model about {tokens:,} tokens, more than {budget.tool:,}; "
             "declare the inputs that callers need, or shorten descriptions"
@@ -168,9 +169,9 @@ def _check_tokens(plan: Plan, entry: CatalogEntry, spec: OperationSpec, budget: 
 
 
 def _check_total(
-    plan: Plan, exposer_plan: ExposerPlan, tools: Iterable[CatalogEntry], budget: Budget
+    plan: Plan, exposer_plan: ExposerPlan, tools: Iterable[tuple[CatalogEntry, int]], budget: Budget
 ) -> Iterator[Finding]:
-    costs = [_tokens(entry) for entry in tools if entry.details.get("listed", True)]
+    costs = [tokens for entry, tokens in tools if entry.details.get("listed", True)]
     if (total := sum(costs)) > budget.exposer:
         config = exposer_plan.exposer.config
         message = (

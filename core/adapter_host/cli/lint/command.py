@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
 from adapter_host.cli.options.plugins import add_plugin_options, build_plugins, setting_values
 from adapter_host.cli.options.shared import add_openapi_options, openapi_settings
 from adapter_host.cli.output.escapes import escape, to_json
-from adapter_host.compiler.loading.loader import find_documents
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import Problem
-from adapter_host.host.loading import Document, load_documents
+from adapter_host.host.loading import Document, load_documents, separate_documents
 from adapter_host.plugin.manager import Plugins
 from adapter_host.plugin.tool_tokens import MOST_TOOL_TOKENS
 from adapter_host.settings import Settings
@@ -63,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     rules = {rule.id for rule in RULES.values() if rule.enabled} | set(options.enable)
     rules = (rules - set(options.disable)) | {"invalid-document"}
     budget = Budget(options.tool_tokens, options.exposer_tokens)
-    documents = list(_documents(options.paths))
+    documents = list(separate_documents(options.paths))
     found: dict[Finding, None] = {}
     for document in documents:
         # Each by itself: a port that two files share is no mistake of either.
@@ -75,12 +74,6 @@ def run(options: argparse.Namespace) -> int:
         _print_text(findings, len(documents))
     threshold = LEVELS.index(options.fail_on)
     return int(any(LEVELS.index(each.rule.level) >= threshold for each in findings if not each.is_suppressed))
-
-
-def _documents(paths: Sequence[str]) -> Iterator[Document]:
-    for path in paths:
-        files: list[Document] = [*find_documents([path])]
-        yield from files or [path]
 
 
 def _lint(

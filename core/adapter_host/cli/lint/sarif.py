@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from adapter_host.cli.examples import documentation_url
+
 from .rules import RULES, Finding
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -32,12 +34,10 @@ def to_sarif(findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _driver() -> dict[str, Any]:
-    distribution = metadata.metadata("adapter-host-core")
-    urls = distribution.get_all("Project-URL") or []
-    homepage = next((url.partition(", ")[2] for url in urls if url.startswith("Documentation,")), None)
+    homepage = documentation_url()
     return {
         "name": "adapter-host",
-        "version": distribution["Version"],
+        "version": metadata.version("adapter-host-core"),
         **({"informationUri": homepage} if homepage else {}),
         "rules": [
             {
