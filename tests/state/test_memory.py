@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -35,6 +36,43 @@ class TestMemoryStore(StateStoreContract):
     @asynccontextmanager
     async def stores(self) -> AsyncIterator[Stores]:
         yield Stores()
+
+
+class WatchedRenewals(MemoryStateStore):
+    """A store that is away at the second call of `lease`, and sets `renewed` at the third."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.renewed = asyncio.Event()
+
+    async def lease(self, name: str, holder: str, limit: int, ttl: float) -> bool:
+        self.calls += 1
+        if self.calls == 2:
+            raise StoreUnavailableError("the store is away")
+        is_held = await super().lease(name, holder, limit, 3600)
+        if self.calls == 3:
+            self.renewed.set()
+        return is_held
+
+
+async def test_held_lease_is_renewed_although_the_store_was_away() -> None:
+    store = WatchedRenewals()
+    async with store.namespaced("calls").hold_lease("one", 0.01) as held:
+        assert held
+        await store.renewed.wait()
+        assert not await MemoryStateStore.lease(store, "calls:one", "another", 1, 3600)
+    assert await MemoryStateStore.lease(store, "calls:one", "another", 1, 3600)
+
+
+async def test_lease_of_others_is_not_held() -> None:
+    store = MemoryStateStore()
+    async with store.hold_lease("one", 3600, limit=2) as first, store.hold_lease("one", 3600, limit=2) as second:
+        assert (first, second) == (True, True)
+        async with store.hold_lease("one", 3600, limit=2) as third:
+            assert third is False
+        # The end of a block without a lease ends no lease of others.
+        assert not await store.lease("one", "another", 2, 3600)
 
 
 async def test_full_store_drops_what_expires_next() -> None:

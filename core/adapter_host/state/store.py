@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Final
 
 from adapter_host.errors import LockHeldError, StoreUnavailableError
@@ -21,6 +22,8 @@ MAX_PENDING_MESSAGES: Final = 1000
 
 _MAX_INTEGER: Final = 2**63 - 1
 _LOCK_INTERVAL: Final = 0.05
+_RENEWAL: Final = 0.3
+"""The part of its time after which a lease is renewed: two renewals may fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,31 @@ class StateStore(ABC):
                 error.add_note(f"the lock '{name}' has not been released: {unavailable}")
             raise
         await self.release(name, token)
+
+    @asynccontextmanager
+    async def hold_lease(self, name: str, ttl: float, *, limit: int = 1) -> AsyncIterator[bool]:
+        """Hold one of `limit` leases in a block, whose value is False if other holders have all of them.
+
+        It is renewed until the block ends. If its process dies, or the store is away, it ends after `ttl`.
+        """
+        holder = token_hex(16)
+        if not await self.lease(name, holder, limit, ttl):
+            yield False
+            return
+        renewing = asyncio.create_task(self._renew_lease(name, holder, limit, ttl))
+        try:
+            yield True
+        finally:
+            renewing.cancel()
+            # The lease ends on its own.
+            with suppress(StoreUnavailableError):
+                await self.end_lease(name, holder)
+
+    async def _renew_lease(self, name: str, holder: str, limit: int, ttl: float) -> None:
+        while True:
+            await asyncio.sleep(ttl * _RENEWAL)
+            with suppress(StoreUnavailableError):
+                await self.lease(name, holder, limit, ttl)
 
     def namespaced(self, name: str) -> StateStore:
         """Return this store with `name:` before each key, lock and channel; a plugin uses one of its own."""

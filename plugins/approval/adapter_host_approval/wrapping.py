@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
 from dataclasses import replace
-from secrets import token_hex
 from typing import Any, Final, Never
 
 from adapter_host import (
@@ -34,7 +31,6 @@ from .records import Approval, new_id
 LEASE_TIME: Final = 10.0
 """The seconds after which a call of a dead replica is no longer in progress."""
 
-RENEWAL: Final = 3.0
 MAX_QUESTION: Final = 2000
 """Characters of the arguments in the question of a client."""
 
@@ -136,10 +132,9 @@ class ApprovedOperation:
         if approval.state == "denied":
             raise ApprovalDeniedError("a person has denied this call; do not repeat it")
         if approval.state == "started":
-            holder = token_hex(16)
-            if not await self._records.store.lease(approval.place, holder, 1, LEASE_TIME):
-                raise ApprovedCallInProgressError
-            await self._records.store.end_lease(approval.place, holder)
+            async with self._records.store.hold_lease(approval.place, LEASE_TIME) as is_free:
+                if not is_free:
+                    raise ApprovedCallInProgressError
             raise outcome_unknown()
         raise self._required(approval)
 
@@ -180,7 +175,9 @@ class ApprovedOperation:
 
     async def _make_once(self, place: str, value: bytes, approval: Approval, call: Callable[[], Any]) -> Result:
         """Use up the approval, then make the call; a call without a known outcome stays `started`."""
-        async with self._lease(place):
+        async with self._records.store.hold_lease(place, LEASE_TIME) as held:
+            if not held:
+                raise ApprovedCallInProgressError
             started = await self._records.write(place, value, replace(approval, state="started"))
             if started is None:
                 raise ApprovedCallInProgressError
@@ -197,26 +194,6 @@ class ApprovedOperation:
             await self._records.write(place, started, None)
         except StoreUnavailableError:
             _LOG.warning("'%s': the end of an approved call was not stored; repeats fail", self._site.operation)
-
-    @asynccontextmanager
-    async def _lease(self, place: str) -> AsyncIterator[None]:
-        holder, store = token_hex(16), self._records.store
-        if not await store.lease(place, holder, 1, LEASE_TIME):
-            raise ApprovedCallInProgressError
-        renewing = asyncio.create_task(self._renew(place, holder))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            # The lease ends on its own.
-            with suppress(StoreUnavailableError):
-                await store.end_lease(place, holder)
-
-    async def _renew(self, place: str, holder: str) -> None:
-        while True:
-            await asyncio.sleep(RENEWAL)
-            with suppress(StoreUnavailableError):
-                await self._records.store.lease(place, holder, 1, LEASE_TIME)
 
 
 def _note(approval: Approval) -> None:

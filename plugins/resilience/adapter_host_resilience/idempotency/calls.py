@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
-from secrets import token_hex
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from adapter_host import (
@@ -38,7 +36,6 @@ HEADER: Final = "Idempotency-Key"
 LEASE_TIME: Final = 10.0
 """The seconds after which a call of a dead replica is no longer in progress."""
 
-RENEWAL: Final = 3.0
 MAX_ABANDONED: Final = 100
 """The calls of one operation that go on although their callers have hung up; further ones are cancelled."""
 
@@ -120,7 +117,9 @@ class IdempotentOperation:
 
     async def _lead(self, place: str, digest: str, call: Call, arguments: Arguments) -> Result:
         """Make the call, unless another one with the key has been made or is in progress."""
-        async with self._lease(place):
+        async with self._store.hold_lease(place, LEASE_TIME) as held:
+            if not held:
+                raise in_progress()
             value, record = await self._records.read(place)
             if record is not None and (record.ended or record.arguments != digest):
                 return _repeated(record, digest)
@@ -174,27 +173,6 @@ class IdempotentOperation:
             await self._records.write(place, started, record)
         except StoreUnavailableError:
             _LOG.warning("'%s': the response to an idempotent call was not kept; repeats fail", self._site[-1])
-
-    @asynccontextmanager
-    async def _lease(self, place: str) -> AsyncIterator[None]:
-        """Be the only one that makes the call, as long as the block lasts; raise `KeyInUseError`."""
-        holder = token_hex(16)
-        if not await self._store.lease(place, holder, 1, LEASE_TIME):
-            raise in_progress()
-        renewing = asyncio.create_task(self._renew(place, holder))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            # The lease ends on its own.
-            with suppress(StoreUnavailableError):
-                await self._store.end_lease(place, holder)
-
-    async def _renew(self, place: str, holder: str) -> None:
-        while True:
-            await asyncio.sleep(RENEWAL)
-            with suppress(StoreUnavailableError):
-                await self._store.lease(place, holder, 1, LEASE_TIME)
 
 
 def _repeated(record: Record, digest: str) -> Result:
