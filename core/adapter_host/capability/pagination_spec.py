@@ -6,7 +6,8 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from adapter_host.expressions.jsonpath import compile_path, split_path
+from adapter_host.expressions.jsonpath import compile_path
+from adapter_host.expressions.replacing import path_names
 
 from .model import Model
 
@@ -54,8 +55,7 @@ class PaginationSpec(Model):
     @field_validator("items")
     @classmethod
     def _check_items(cls, path: str) -> str:
-        steps, rest = split_path(path)
-        if rest or not all(isinstance(step, str) for step in steps):
+        if path_names(path) is None:
             raise ValueError("'items' must be a path of names, such as $.data.items, as the items are put back there")
         return path
 

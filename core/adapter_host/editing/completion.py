@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.compiler.plan import Plan
 from adapter_host.operation.operation import ConsumedOperation
 
@@ -115,14 +114,10 @@ def _tags(item: Insertion, plan: Plan | None, before: str, after: str) -> Iterat
     closing = "" if after.startswith("}}") else "}}"
     for name in input_names(item.data, item.loc):
         yield Completion(name + closing, "input", position - len(before), position, "input", name)
-    for namespace, variables in _secrets(plan.loaded) if plan else ():
+    for namespace, variables in plan.loaded.binds.namespaces.items() if plan else ():
         for variable in variables:
             name = f"{namespace}.{variable}" if namespace else variable
             yield Completion(name + closing, "secret", position - len(before), position, "secret", name)
-
-
-def _secrets(loaded: LoadedCapability) -> Iterable[tuple[str, list[str]]]:
-    return loaded.binds.namespaces.items()
 
 
 def _keys(item: Insertion, schema: SchemaWalk) -> Iterator[Completion]:

@@ -11,6 +11,8 @@ from adapter_host.schemas.references import DEFS, DEFS_POINTER
 from adapter_host.schemas.validator import compile_validator
 from adapter_host.schemas.violations import Validator
 
+from .cursor import value_at
+
 _DEEPEST: Final = 50
 
 Schema = Mapping[str, Any]
@@ -49,7 +51,7 @@ class SchemaWalk:
     def _at(self, document: Any, loc: Loc) -> list[Schema]:
         schemas, value = list(self._parts(self.schema, document, 0)), document
         for key in loc:
-            value = _child(value, key)
+            value = value_at(value, (key,))
             found = [child for schema in schemas if (child := _child_schema(schema, key)) is not None]
             schemas = [part for schema in found for part in self._parts(schema, value, 0)]
         return schemas
@@ -78,12 +80,6 @@ class SchemaWalk:
     def _description(self, schema: Any) -> str:
         described = (part["description"] for part in self._parts(schema, None, 0) if part.get("description"))
         return str(next(described, ""))
-
-
-def _child(value: Any, key: str | int) -> Any:
-    if isinstance(value, dict) and isinstance(key, str):
-        return value.get(key)
-    return value[key] if isinstance(value, list) and isinstance(key, int) and key < len(value) else None
 
 
 def _child_schema(schema: Schema, key: str | int) -> Any:

@@ -63,6 +63,16 @@ class PageForm(ABC):
             return arguments
         return {**arguments, size.input: min(size.value, wanted)}
 
+    def _resized(self, arguments: Arguments, wanted: int) -> Arguments:
+        """Return the arguments of a page with the size for the next one, unless the caller has set it.
+
+        Not for page numbers: what they skip depends on the size.
+        """
+        size = self._size
+        if size is None or arguments.get(size.input) != size.value:
+            return arguments
+        return {**arguments, size.input: min(size.value, wanted)}
+
     def _is_short(self, page: Page) -> bool:
         """Return whether a page has fewer items than requested, or none."""
         size = None if self._size is None else page.request.arguments.get(self._size.input)
@@ -102,10 +112,7 @@ class CursorForm(PageForm):
             return None
         if isinstance(cursor, bool) or not isinstance(cursor, str | int):
             raise UpstreamInvalidError("the cursor of the next page is neither text nor an integer")
-        arguments = page.request.arguments
-        if self._size is not None and arguments.get(self._size.input) == self._size.value:
-            arguments = {**arguments, self._size.input: min(self._size.value, wanted)}
-        return PageRequest({**arguments, self._input: cursor}, cursor)
+        return PageRequest({**self._resized(page.request.arguments, wanted), self._input: cursor}, cursor)
 
 
 class _CountedForm(PageForm):
@@ -165,10 +172,7 @@ class OffsetForm(_CountedForm):
         end = self._number(arguments, 0) + page.count
         if self._is_last(page, end):
             return None
-        size = self._size
-        if size is not None and arguments.get(size.input) == size.value:
-            arguments = {**arguments, size.input: min(size.value, wanted)}
-        return PageRequest({**arguments, self._input: end}, end)
+        return PageRequest({**self._resized(arguments, wanted), self._input: end}, end)
 
 
 FORMS: Final[Mapping[str, type[PageForm]]] = {
