@@ -61,6 +61,8 @@ LATE_IMPORTS = {
     ("cli/__init__.py", "_module", "import_module"),
     ("cli/completion.py", "_argcomplete", "import_module"),
     ("cli/tokens.py", "find_tokenizer", "import_module"),
+    ("cli/validate.py", "run", "from adapter_host.editing.check import check_text"),
+    ("cli/validate.py", "run", "from .changes import find_changes, named_files, print_diff, write_fixes"),
     ("cli/serve/command.py", "_loop_factory", "import_module"),
     ("auth/oauth2/compiler.py", "_jwt_verifier", "import_module"),
     ("state/sealing.py", "unseal", "import_module"),

@@ -10,14 +10,12 @@ from functools import partial
 
 from adapter_host.compiler.plan import Plan
 from adapter_host.document.messages import count_noun
-from adapter_host.editing.check import check_text
 from adapter_host.errors import Problem
 from adapter_host.host.loading import Document, load_documents, separate_documents
 from adapter_host.plugin.manager import Plugins
 from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
 
-from .changes import find_changes, named_files, print_diff, write_fixes
 from .options.plugins import add_plugin_options, build_plugins, setting_values
 from .options.shared import (
     add_format_option,
@@ -107,6 +105,11 @@ def run(options: argparse.Namespace) -> int:
     )
     report = _validate(options, plugins, settings)
     if options.fix or options.diff:
+        # Imported late: most runs change nothing.
+        from adapter_host.editing.check import check_text
+
+        from .changes import find_changes, named_files, print_diff, write_fixes
+
         check = partial(check_text, plugins=plugins, settings=settings, strict=options.strict)
         changes = find_changes(report.sorted_problems(), named_files(options.paths), check)
         if options.diff:

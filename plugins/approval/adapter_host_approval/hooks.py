@@ -25,7 +25,6 @@ from .conditions import Needs, always, compile_conditions
 from .config import KEY, ApprovalConfig, ApprovalPolicy
 from .exposer import ApprovalExposer
 from .pages import ServedPages
-from .wrapping import ApprovedOperation
 
 _NAMED: Final = frozenset({"basic", "digest", "oauth2", "mutualtls"})
 """The types of authentication whose callers have names."""
@@ -58,6 +57,9 @@ def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[
     needs = _compile(policy, operation, context)
     if needs is None:
         return None
+    # Imported late: few documents have operations that need an approval.
+    from .wrapping import ApprovedOperation
+
     site = Site(
         document=document_of(context),
         capability=context.loaded.capability.label,
