@@ -173,7 +173,6 @@ if TYPE_CHECKING:
     from .plugin.access import AccessCheck as AccessCheck
     from .plugin.access import Refusal as Refusal
     from .plugin.access import Verdict as Verdict
-    from .plugin.api_version import API_VERSION as API_VERSION
     from .plugin.client_proxy import compile_client_proxy as compile_client_proxy
     from .plugin.client_request import ClientRequest as ClientRequest
     from .plugin.client_tls import compile_client_tls as compile_client_tls
@@ -203,10 +202,11 @@ if TYPE_CHECKING:
     from .plugin.listening import ProtocolFactory as ProtocolFactory
     from .plugin.listening import ServedRequest as ServedRequest
     from .plugin.listening import StreamHandler as StreamHandler
-    from .plugin.manager import PluginInfo as PluginInfo
-    from .plugin.manager import Plugins as Plugins
+    from .plugin.loading.api_version import API_VERSION as API_VERSION
+    from .plugin.loading.manager import PluginInfo as PluginInfo
+    from .plugin.loading.manager import Plugins as Plugins
+    from .plugin.loading.registry import Registry as Registry
     from .plugin.plugin_settings import plugin_settings as plugin_settings
-    from .plugin.registry import Registry as Registry
     from .plugin.step_type import StepType as StepType
     from .plugin.tool_tokens import MOST_TOOL_TOKENS as MOST_TOOL_TOKENS
     from .plugin.tool_tokens import estimate_tokens as estimate_tokens
@@ -377,7 +377,6 @@ _EXPORTS = {
     "operation.trace_context": ("TRACE_CONTEXT",),
     "operation.wire_format": ("STYLES", "Style", "WireFormat", "explodes_by_default"),
     "plugin.access": ("AccessCheck", "Refusal", "Verdict"),
-    "plugin.api_version": ("API_VERSION",),
     "plugin.client_proxy": ("compile_client_proxy",),
     "plugin.client_request": ("ClientRequest",),
     "plugin.client_tls": ("compile_client_tls",),
@@ -399,9 +398,10 @@ _EXPORTS = {
         "hookimpl",
     ),
     "plugin.listening": ("ListeningSocket", "ProtocolFactory", "ServedRequest", "StreamHandler"),
-    "plugin.manager": ("PluginInfo", "Plugins"),
+    "plugin.loading.api_version": ("API_VERSION",),
+    "plugin.loading.manager": ("PluginInfo", "Plugins"),
+    "plugin.loading.registry": ("Registry",),
     "plugin.plugin_settings": ("plugin_settings",),
-    "plugin.registry": ("Registry",),
     "plugin.step_type": ("StepType",),
     "plugin.tool_tokens": ("MOST_TOOL_TOKENS", "estimate_tokens", "tool_definition_text"),
     "regular_files": ("read_regular_file",),

@@ -17,7 +17,7 @@ from adapter_host.compiler.language_schema.document import language_schema
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
 from adapter_host.host.loading import Document, load_documents
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from tests.support.pages import PAGES, blocks
 from tests.support.paths import ROOT, SHARED
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from adapter_host.cli import print_error
 from adapter_host.errors import PluginError
 from adapter_host.plugin.command import Command
-from adapter_host.plugin.manager import Plugins
-from adapter_host.plugin.origins import blame as blame
+from adapter_host.plugin.loading.manager import Plugins
+from adapter_host.plugin.loading.origins import blame as blame
 from adapter_host.settings import Settings
 
 from .options.plugins import add_plugin_options, build_plugins, setting_values

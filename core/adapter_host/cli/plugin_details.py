@@ -12,7 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from adapter_host.capability.model import Model
 from adapter_host.cli import UsageError
 from adapter_host.document.messages import did_you_mean
-from adapter_host.plugin.manager import PluginInfo, Plugins
+from adapter_host.plugin.loading.manager import PluginInfo, Plugins
 
 from .output.escapes import to_json
 from .output.table import printable, table

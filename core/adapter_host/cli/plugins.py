@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapter_host.cli import UsageError
-from adapter_host.plugin.api_version import API_VERSION
-from adapter_host.plugin.manager import PluginInfo, Plugins
+from adapter_host.plugin.loading.api_version import API_VERSION
+from adapter_host.plugin.loading.manager import PluginInfo, Plugins
 
 from .options.plugins import add_plugin_options, build_plugins
 from .options.shared import add_format_option

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from adapter_host.cli import UsageError
-from adapter_host.plugin.api_version import API_VERSION
+from adapter_host.plugin.loading.api_version import API_VERSION
 
 KINDS: Final = {
     "exposer": "Exposes adapter-host capabilities line by line over TCP",

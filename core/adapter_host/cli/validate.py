@@ -12,7 +12,7 @@ from adapter_host.compiler.plan import Plan
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import Problem
 from adapter_host.host.loading import Document, load_documents, separate_documents
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
 

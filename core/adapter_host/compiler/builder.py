@@ -25,9 +25,9 @@ from adapter_host.operation.operation import ConsumedOperation, Operations
 from adapter_host.plugin.consumer import Consumer
 from adapter_host.plugin.context import NOT_DISCOVERED, BuildContext
 from adapter_host.plugin.exposer import Exposer, HttpExposer
-from adapter_host.plugin.manager import Plugins
-from adapter_host.plugin.origins import MisuseError
-from adapter_host.plugin.registry import describe
+from adapter_host.plugin.loading.manager import Plugins
+from adapter_host.plugin.loading.origins import MisuseError
+from adapter_host.plugin.loading.registry import describe
 from adapter_host.plugin.step_type import StepType
 from adapter_host.settings import Settings
 

@@ -12,7 +12,7 @@ from adapter_host.capability.pagination_spec import PAGINATION
 from adapter_host.capability.spec import Authentication
 from adapter_host.document.messages import closest_match
 from adapter_host.document.source import Loc
-from adapter_host.plugin.manager import DISABLE, Plugins
+from adapter_host.plugin.loading.manager import DISABLE, Plugins
 from adapter_host.schemas.resolve import SCHEMAS
 
 

@@ -15,7 +15,7 @@ from adapter_host.operation.operation import Arguments, Call, ConsumedOperation,
 from adapter_host.operation.result import Result
 from adapter_host.plugin.consumer import ConsumedCall
 from adapter_host.plugin.context import BuildContext
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 
 from .call_records import record_operation
 from .steps.compiler import WrapStep

@@ -12,7 +12,7 @@ from adapter_host.document.nodes import Position
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
 from adapter_host.host.loading import load_documents
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.settings import Settings
 
 _KEYS = frozenset({"capability", "naftiko", "ikanos"})

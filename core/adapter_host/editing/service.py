@@ -14,7 +14,7 @@ from adapter_host.document.source import MAX_BYTES, Source
 from adapter_host.document.text.formatting import formatted
 from adapter_host.document.text.layout import Layout
 from adapter_host.errors import PluginError, Problem, ProblemsError
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.regular_files import read_regular_file
 from adapter_host.restricted_reads import RestrictedReads, restrict_reads
 from adapter_host.settings import Settings

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapter_host.operation.call_record import CallRecord
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.settings import Settings
 
 

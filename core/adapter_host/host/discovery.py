@@ -11,7 +11,7 @@ from adapter_host.capability.spec import ConsumerConfig
 from adapter_host.compiler.loading.loader import load_document
 from adapter_host.errors import PluginError
 from adapter_host.plugin.context import BuildContext
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.plugin.snapshots import Snapshot, snapshot_path
 from adapter_host.settings import Settings
 

@@ -16,8 +16,8 @@ from adapter_host.errors import Problem, ProblemsError, StartError
 from adapter_host.operation.callers import Caller
 from adapter_host.operation.operation import Arguments
 from adapter_host.operation.result import Result
-from adapter_host.plugin.manager import Plugins
-from adapter_host.plugin.state_stores import open_state, stop_state
+from adapter_host.plugin.loading.manager import Plugins
+from adapter_host.plugin.loading.state_stores import open_state, stop_state
 from adapter_host.plugin.step_type import StepType
 from adapter_host.server.endpoint import Endpoint
 from adapter_host.server.layout import plan_endpoints

@@ -14,7 +14,7 @@ from adapter_host.compiler.loading.openapi_source import capability_of, is_opena
 from adapter_host.compiler.plan import Plan
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.server.addresses import Clash, port_clashes
 from adapter_host.settings import Settings
 

@@ -13,7 +13,7 @@ from adapter_host.cli.output.escapes import escape, to_json
 from adapter_host.document.messages import count_noun
 from adapter_host.errors import Problem
 from adapter_host.host.loading import Document, load_documents, separate_documents
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.plugin.tool_tokens import MOST_TOOL_TOKENS
 from adapter_host.settings import Settings
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from adapter_host.cli import UsageError
 from adapter_host.document.messages import did_you_mean
-from adapter_host.plugin.manager import DISABLE, Plugins
+from adapter_host.plugin.loading.manager import DISABLE, Plugins
 from adapter_host.plugin.plugin_settings import SettingValues
 from adapter_host.settings import TlsFiles
 

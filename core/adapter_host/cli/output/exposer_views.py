@@ -8,8 +8,8 @@ from typing import Any
 
 from adapter_host.errors import PluginError
 from adapter_host.plugin.exposer import CatalogEntry, Exposer
-from adapter_host.plugin.origins import MisuseError, named_adapter
-from adapter_host.plugin.registry import describe
+from adapter_host.plugin.loading.origins import MisuseError, named_adapter
+from adapter_host.plugin.loading.registry import describe
 
 _log = logging.getLogger("adapter_host")
 

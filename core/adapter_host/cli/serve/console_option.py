@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from adapter_host.cli import UsageError
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 
 PORT: Final = 8765
 """The default port of the console."""

@@ -13,7 +13,7 @@ from adapter_host.capability.spec import AggregateSpec, Bind, Info
 from adapter_host.capability.step_specs import BUILTIN_STEPS, STEP_KEYS
 from adapter_host.document.dialects import KNOWN_VERSIONS
 from adapter_host.plugin.extension_key import ExtensionKey
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.schemas.references import DEFS, DEFS_POINTER, reference_to
 
 from .forms import Schema, add_forms, add_headers, reachable

@@ -12,7 +12,7 @@ from adapter_host.document.dialects import normalize, read_version
 from adapter_host.document.imports import ImportResolver
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.settings import Settings
 
 from .openapi_completion import complete_from_openapi

@@ -18,7 +18,7 @@ from adapter_host.document.imports import SECTIONS, is_fragment
 from adapter_host.document.messages import describe_type, did_you_mean, format_value, join_words
 from adapter_host.document.source import Loc, Source
 from adapter_host.errors import BindError, Problem
-from adapter_host.plugin.manager import Plugins
+from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.schemas.resolve import SCHEMAS
 
 from .skipped import enclosing_unit, remove_units, skipped_operations

@@ -7,11 +7,11 @@ from typing import Any
 
 from adapter_host.document.messages import did_you_mean
 from adapter_host.errors import PluginError, Problem, ProblemsError
+from adapter_host.plugin.context import SEALING_KEYS, STATE
 from adapter_host.settings import Settings
 from adapter_host.state.sealing import KEY, SealingKeys
 from adapter_host.state.store import StateStore
 
-from .context import SEALING_KEYS, STATE
 from .manager import Plugins
 
 

@@ -17,20 +17,20 @@ from adapter_host.binds.binds import BindSource
 from adapter_host.capability.model import Model
 from adapter_host.errors import PluginError, Problem, ProblemsError
 from adapter_host.plugin import hookspecs
+from adapter_host.plugin.command import Command
+from adapter_host.plugin.consumer import Consumer
+from adapter_host.plugin.exposer import Exposer
+from adapter_host.plugin.plugin_settings import settings_problems
+from adapter_host.plugin.step_type import StepType
 from adapter_host.state.store import StateStore
 
 from .api_version import version_mismatch
-from .command import Command
-from .consumer import Consumer
 from .discovery import InstalledPlugin, Surface, find_installed
-from .exposer import Exposer
 from .hook_results import check_result
 from .origins import Origin, position_in
-from .plugin_settings import settings_problems
 from .registration import check_marked, check_registration, collect
 from .registry import KINDS, Registry
 from .single_file import import_file
-from .step_type import StepType
 
 DISABLE: Final = "ADAPTER_HOST_DISABLE_PLUGINS"
 """The environment variable with the names of disabled plugins, separated by commas."""

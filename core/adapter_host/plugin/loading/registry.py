@@ -12,14 +12,14 @@ from adapter_host.binds.files import FileSource
 from adapter_host.capability.model import Model
 from adapter_host.capability.spec import ConsumerConfig, ExposerConfig
 from adapter_host.capability.step_specs import BUILTIN_STEPS, StepSpec
+from adapter_host.plugin.command import Command
+from adapter_host.plugin.consumer import Consumer
+from adapter_host.plugin.exposer import Exposer
+from adapter_host.plugin.step_type import StepType
 from adapter_host.state.memory import MemoryStateStore
 from adapter_host.state.store import StateStore
 
-from .command import Command
-from .consumer import Consumer
-from .exposer import Exposer
 from .origins import MisuseError
-from .step_type import StepType
 
 ClassT = TypeVar("ClassT")
 

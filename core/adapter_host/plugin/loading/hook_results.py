@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from adapter_host.errors import Problem
+from adapter_host.plugin.extension_key import ExtensionKey
 
-from .extension_key import ExtensionKey
 from .origins import MisuseError
 from .registry import describe
 
