@@ -26,6 +26,9 @@ PIP_CERTIFICATES = $(BIN)/python -m pip config list 2> /dev/null | sed -nE "s/^(
 CERTIFICATES = $(or $(SSL_CERT_FILE),$(shell $(PIP_CERTIFICATES)),$(REQUESTS_CA_BUNDLE),$(CURL_CA_BUNDLE))
 UV = $(patsubst %,SSL_CERT_FILE=%,$(CERTIFICATES)) $(BIN)/uv
 
+# Without the files, each command that a test runs would compile all its modules again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
 .PHONY: test demo check docs coverage fuzz chaos mutants conformance clients bench lock metadata wheels \

@@ -26,7 +26,7 @@ from .support.command import DOCUMENT, SECRET, Serve, Serving, Upstream, wait_fo
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
-_KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+_KEPT = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "TMPDIR", "VIRTUAL_ENV")
 _KEPT_PREFIXES = ("COV", "HYPOTHESIS", "LC_", "PYTEST", "PYTHON")
 
 
@@ -82,8 +82,9 @@ def kept_logging() -> Iterator[None]:
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
     """Return a function that runs `adapter-host` in this process and an empty folder; `environment` is added."""
-    # `serve` configures logging, which belongs to this process.
+    # `serve` configures logging and the garbage collector, which belong to this process.
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
 
     def run(*arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         words = list(map(str, arguments))
@@ -100,9 +101,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
     thresholds = gc.get_threshold()
     yield run
-    # The command adjusts the garbage collector of its process.
     gc.set_threshold(*thresholds)
-    gc.unfreeze()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.source_trees import parsed
 
 CORE = ROOT / "core/adapter_host"
 TREES = [CORE, *sorted(ROOT.glob("plugins/*/adapter_host_*"))]
@@ -92,7 +93,7 @@ def imported(path: Path, modules: Collection[str]) -> set[str]:
     module = module_of(path)
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             source = ".".join((*above, *filter(None, [node.module])))
@@ -164,13 +165,14 @@ def test_packages_import_in_no_circle(folder: Path) -> None:
 def test_packages_have_a_one_line_docstring(folder: Path) -> None:
     """The docstring names the imports that are allowed."""
     for init in folder.glob("*/__init__.py"):
-        first = (ast.get_docstring(ast.parse(init.read_text())) or "").split("\n\n")[0]
+        first = (ast.get_docstring(parsed(init)) or "").split("\n\n")[0]
         assert "\n" not in first, init
         assert "Imports " in first or folder != CORE, init
 
 
-def functions(path: Path) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
-    """Yield every function of a module, and whether it is public."""
+@cache
+def functions(path: Path) -> tuple[tuple[ast.FunctionDef | ast.AsyncFunctionDef, bool], ...]:
+    """Return every function of a module, and whether it is public."""
 
     def walk(node: ast.AST, public: bool) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
         for child in ast.iter_child_nodes(node):
@@ -182,7 +184,7 @@ def functions(path: Path) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionD
             else:
                 yield from walk(child, public)
 
-    yield from walk(ast.parse(path.read_text()), True)
+    return tuple(walk(parsed(path), True))
 
 
 def late_imports(path: Path) -> Iterator[tuple[str, str, str]]:
@@ -270,7 +272,7 @@ def test_modules_have_no_state() -> None:
     made = [
         f"{name_of(path)}:{node.lineno}"
         for path in FILES
-        for statement in ast.parse(path.read_text()).body
+        for statement in parsed(path).body
         if isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr) and statement.value is not None
         for node in ast.walk(statement.value)
         if isinstance(node, ast.Call) and (getattr(node.func, "id", "") or getattr(node.func, "attr", "")) in makers

@@ -20,6 +20,7 @@ from typing import Final
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.source_trees import parsed
 
 STYLE: Final = ROOT / "docs/STYLE.md"
 GENERATED: Final = ROOT / "docs/reference/api.md"
@@ -119,17 +120,12 @@ def joined(pages: Iterable[Path]) -> str:
     return "\n".join(sentences(read(page)) for page in pages)
 
 
-@cache
-def parse(path: Path) -> ast.Module:
-    return ast.parse(read(path))
-
-
 def modules(folders: Iterable[Path]) -> Iterator[tuple[Path, ast.Module]]:
     """Yield the modules below folders."""
     for folder in folders:
         for path in sorted(folder.rglob("*.py")):
             if "node_modules" not in path.parts:
-                yield path, parse(path)
+                yield path, parsed(path)
 
 
 def docstrings(tree: ast.Module) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ import pytest
 import adapter_host
 import adapter_host.testing
 from tests.support.paths import ROOT
+from tests.support.source_trees import parsed
 
 
 def in_order(names: list[str]) -> list[str]:
@@ -42,7 +44,7 @@ def test_only_public_names_are_exported(module: ModuleType) -> None:
 def test_lazy_exports_match_type_checking_imports() -> None:
     seen = {
         alias.name: node.module
-        for node in ast.walk(ast.parse(Path(adapter_host.__file__).read_text()))
+        for node in ast.walk(parsed(Path(adapter_host.__file__)))
         if isinstance(node, ast.ImportFrom) and node.level
         for alias in node.names
     }
@@ -98,10 +100,11 @@ def test_every_public_method_is_documented() -> None:
     assert [name for name, member in public_members() if not inspect.getdoc(member)] == []
 
 
+@cache
 def documented_values() -> set[str]:
     found = set()
     for path in (ROOT / "core/adapter_host").rglob("*.py"):
-        body = ast.parse(path.read_text()).body
+        body = parsed(path).body
         for statement, after in pairwise(body):
             documented = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
             targets = statement.targets if isinstance(statement, ast.Assign) else []
@@ -114,7 +117,7 @@ def documented_values() -> set[str]:
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """Yield every `from module import name` and `import module` (with an empty name) of first-party packages."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and not node.level:
             yield from ((node.module or "", alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):

@@ -17,19 +17,19 @@ from typing import Any
 import adapter_host
 import adapter_host.testing
 
+from .source_trees import parsed
+
 PUBLIC = frozenset({*adapter_host.__all__, *adapter_host.testing.__all__})
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@cache
-def tree(file: str) -> ast.Module:
-    return ast.parse(Path(file).read_text())
-
-
 def class_node(owner: type) -> ast.ClassDef:
-    (node,) = ast.parse(dedent(inspect.getsource(owner))).body
+    """Return the node of a class, which callers may change."""
+    node: ast.Module | ast.ClassDef = parsed(source_file(owner))
+    for name in owner.__qualname__.split("."):
+        (node,) = (each for each in node.body if isinstance(each, ast.ClassDef) and each.name == name)
     assert isinstance(node, ast.ClassDef)
-    return node
+    return deepcopy(node)
 
 
 def shown_class(owner: type) -> ast.ClassDef:
@@ -69,7 +69,7 @@ def values(root: Path) -> dict[str, tuple[ast.stmt, str]]:
     """Return the assignments of modules that have a docstring, by name."""
     found = {}
     for path in root.rglob("*.py"):
-        for statement, text in documented(tree(str(path)).body):
+        for statement, text in documented(parsed(path).body):
             target = assigned(statement)
             if target and text:
                 found[target] = (statement, text)
@@ -242,16 +242,17 @@ def is_variable(statement: ast.stmt) -> bool:
     return any(maker in ast.unparse(statement) for maker in ("TypeVar(", "ParamSpec("))
 
 
+@cache
 def definition(path: Path, name: str) -> tuple[Path, ast.stmt | None]:
     """Return the module and the statement that define a name of this package; None for other names."""
-    for statement in ast.walk(tree(str(path))):
+    for statement in ast.walk(parsed(path)):
         if isinstance(statement, ast.ClassDef) and statement.name == name:
             return path, statement
         if isinstance(statement, ast.ImportFrom) and name in {alias.asname or alias.name for alias in statement.names}:
             original = next(alias.name for alias in statement.names if (alias.asname or alias.name) == name)
             source = imported_file(path, statement)
             return definition(source, original) if source is not None else (path, None)
-    for statement in tree(str(path)).body:
+    for statement in parsed(path).body:
         if assigned(statement) == name:
             return path, statement
     return path, None
@@ -280,8 +281,8 @@ def imported_public(name: str) -> Path | None:
 
 def expand(annotation: ast.expr, path: Path, public: Collection[str]) -> ast.expr:
     is_text = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
-    parsed = ast.parse(annotation.value, mode="eval").body if is_text else deepcopy(annotation)  # type: ignore[attr-defined]
-    expanded: ast.expr = Expanded(path, public).visit(parsed)
+    original = ast.parse(annotation.value, mode="eval").body if is_text else deepcopy(annotation)  # type: ignore[attr-defined]
+    expanded: ast.expr = Expanded(path, public).visit(original)
     return expanded
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 from typing import Final
 
@@ -45,8 +48,26 @@ class InstalledPlugin:
         return self.declared is not None and not self.declared.hooks
 
 
-def find_installed() -> tuple[list[InstalledPlugin], list[PluginError]]:
+def find_installed() -> tuple[Sequence[InstalledPlugin], Sequence[PluginError]]:
     """Return the installed plugins by name, and the errors of declarations that name no plugin."""
+    return _find(_installation())
+
+
+def _installation() -> tuple[tuple[str, int | None], ...]:
+    """Return a value that changes when a distribution is added to the import path, or removed from it."""
+    return tuple((folder, _changed(folder)) for folder in sys.path)
+
+
+def _changed(folder: str) -> int | None:
+    try:
+        return os.stat(folder or os.curdir).st_mtime_ns
+    except OSError:
+        return None
+
+
+# Reading the entry points of all distributions takes most of the time of an application that builds several hosts.
+@lru_cache(maxsize=1)
+def _find(_installed: object) -> tuple[Sequence[InstalledPlugin], Sequence[PluginError]]:
     entries = metadata.entry_points()
     declarations: dict[int, list[metadata.EntryPoint]] = {}
     for declaration in entries.select(group=DECLARATIONS):
@@ -68,7 +89,7 @@ def find_installed() -> tuple[list[InstalledPlugin], list[PluginError]]:
         for each in group
         if (id(each.dist), each.value) not in known
     ]  # fmt: skip
-    return plugins, failed
+    return tuple(plugins), tuple(failed)
 
 
 def _surface(declarations: Sequence[metadata.EntryPoint]) -> Surface:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from io import BytesIO
@@ -37,6 +38,10 @@ _FILE_THRESHOLD: Final = 2**20
 def open_session(origin: Origin, limits: Limits, proxy: ClientProxy | None = None) -> aiohttp.ClientSession:
     """Return a session without cookies, and without headers other than the connection's."""
     options: dict[str, Any] = {"limit": limits.max_connections, "tls_context": origin.ssl_context}
+    if proxy is None and origin.ssl_context is None:
+        # The origin has no TLS, or that of the options of each request. The default context would load the
+        # authorities, which takes longer than everything else.
+        options["tls_context"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     connector: ProgressConnector
     if proxy is None:
         connector = ProgressConnector(**options)
