@@ -7,6 +7,9 @@ import re
 import subprocess
 import sys
 import tomllib
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,10 +63,11 @@ def test_outputs_are_compared(tmp_path: Path, name: str, least: int) -> None:
     assert reader.compared >= least
 
 
-def offered(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
-    with pytest.raises(SystemExit):
+@cache
+def offered(command: str) -> frozenset[str]:
+    with redirect_stdout(StringIO()) as output, pytest.raises(SystemExit):
         main([*command.split(), "--help"])
-    return set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    return frozenset(re.findall(r"--[a-z-]+", output.getvalue()))
 
 
 def sections(page: Path) -> dict[str, str]:
@@ -76,16 +80,16 @@ def listed(section: str) -> set[str]:
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *PLUGINS_ACTIONS, *COMMANDS_OF_PLUGINS])
-def test_every_option_is_documented(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_option_is_documented(command: str) -> None:
     documented = sections(CLI)
     common = listed(documented["Options of several commands"]) if command in UPSTREAM_COMMANDS else set()
     common |= listed(documented["Options of plugins"]) if command not in WITHOUT_PLUGIN_OPTIONS else set()
-    assert listed(documented[command]) | common == offered(command, capsys) - {"--help", "--traceback"}
+    assert listed(documented[command]) | common == offered(command) - {"--help", "--traceback"}
 
 
-def test_every_mentioned_option_exists(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_mentioned_option_exists(page: Path) -> None:
     commands = (*COMMANDS, *PLUGINS_ACTIONS, *COMMANDS_OF_PLUGINS)
-    known = {"--version", "--json", "--help"}.union(*(offered(command, capsys) for command in commands))
+    known = {"--version", "--json", "--help"}.union(*(offered(command) for command in commands))
     named = set(re.findall(r"`(--[a-z-]+)[ `]", page.read_text()))
     for block in blocks(page, "console"):
         for line in re.findall(r"^\$ adapter-host .*$", block.text, re.MULTILINE):

@@ -10,7 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator, SchemaError
+import jsonschema_rs
+from jsonschema import Draft202012Validator
+
+METASCHEMA = jsonschema_rs.Draft202012Validator(Draft202012Validator.META_SCHEMA)
 
 TOOL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 """OpenAI and Anthropic allow no dot, Gemini no digit or hyphen at the start."""
@@ -74,8 +77,8 @@ def output_violations(schema: Any) -> list[str]:
 def _metaschema(schema: Any) -> Iterator[str]:
     try:
         json.dumps(schema, allow_nan=False)
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
+        METASCHEMA.validate(schema)
+    except jsonschema_rs.ValidationError as error:
         yield f": not a schema of 2020-12: {error.message}"
     except (TypeError, ValueError) as error:
         yield f": not JSON: {error}"

@@ -8,6 +8,7 @@ import socket
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
+from functools import cache
 from typing import Any
 
 import pytest
@@ -129,15 +130,21 @@ async def test_decoding_ends_with_the_deadline(serve: Any, connect: Any) -> None
         await client.send(buffer_limit=16 * MEBIBYTE, seconds=0.3)
 
 
-@pytest.mark.parametrize("size", [1, 3, 100, 5000, 200_000])
-@pytest.mark.parametrize("buffer_limit", [0, 1000, 8 * MEBIBYTE])
-async def test_gzip_in_members_of_any_size(size: int, buffer_limit: int, serve: Any, connect: Any) -> None:
+@cache
+def in_members(size: int) -> tuple[bytes, bytes]:
+    """Return a body, and its gzip data with members of `size` bytes of the body."""
     body = bytes(range(256)) * (400 if size < 100 else 4096)
     pieces = [gzip.compress(body[start : start + size], 1, mtime=0) for start in range(0, len(body), size)]
     if size == 1:
         # Members of one byte alone are more than 16 times as long as what they contain.
         pieces = [gzip.compress(body[: len(body) // 2]), *pieces[len(body) // 2 :]]
-    data = b"".join(pieces)
+    return body, b"".join(pieces)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100, 5000, 200_000])
+@pytest.mark.parametrize("buffer_limit", [0, 1000, 8 * MEBIBYTE])
+async def test_gzip_in_members_of_any_size(size: int, buffer_limit: int, serve: Any, connect: Any) -> None:
+    body, data = in_members(size)
     client = await connect(
         await serve(
             always_respond(
