@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from adapter_host import AdapterHostError, ArgumentError, is_loopback, new_request_id, problem_response
 
+from .roles import ROLE, may_use
 from .sessions import Sessions
 
 _POLICY: Final = "; ".join(
@@ -52,8 +53,8 @@ class RejectedError(AdapterHostError):
         super().__init__(message)
 
 
-def guard(sessions: Sessions, cookie: str, public: Collection[str], hosts: Collection[str]) -> Middleware:
-    """Return the middleware of all checks; `public` are the paths, or with a final slash the folders, for everybody."""
+def guard(sessions: Sessions, cookie: str, hosts: Collection[str]) -> Middleware:
+    """Return the middleware of all checks."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -61,8 +62,13 @@ def guard(sessions: Sessions, cookie: str, public: Collection[str], hosts: Colle
             _check_host(request, hosts)
             if request.method in _WRITES:
                 _check_origin(request)
-            if _is_public(request.path, public) or sessions.is_valid(request.cookies.get(cookie)):
+            role = sessions.role_of(request.cookies.get(cookie))
+            if role is not None:
+                request[ROLE] = role
+            if may_use(role, request):
                 response = await handler(request)
+            elif role is not None:
+                raise RejectedError(403, "this session is read-only; an operator can do this")
             elif request.path == "/":
                 response = web.Response(status=303, headers={"Location": "/login"})
             else:
@@ -83,10 +89,6 @@ def guard(sessions: Sessions, cookie: str, public: Collection[str], hosts: Colle
         return response
 
     return check
-
-
-def _is_public(path: str, public: Collection[str]) -> bool:
-    return any(path == each or (each.endswith("/") and path.startswith(each)) for each in public)
 
 
 def _check_host(request: web.Request, hosts: Collection[str]) -> None:

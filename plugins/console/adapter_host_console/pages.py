@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from html import escape
 from importlib import resources
+from math import ceil
 from typing import Final
 
 from aiohttp import web
+
+from adapter_host import Refusal
 
 _TYPES: Final = {
     ".html": "text/html",
@@ -15,6 +19,7 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain",
 }
+_CREDENTIALS: Final = "<form method='post' action='/login/credentials'><button>Log in with credentials</button></form>"
 _FILES: Final = resources.files(__package__).joinpath("static")
 
 
@@ -39,15 +44,29 @@ def _page(title: str, content: str, head: str = "") -> str:
     )
 
 
-def login_page(*, failed: bool) -> web.Response:
+LINK_REFUSED: Final = "This login link is not valid: it was used already, or is older than ten minutes."
+
+
+def login_page(failure: str = "", *, with_credentials: bool) -> web.Response:
     """Return the page for everybody without a session."""
     reason = (
-        "<p role='alert'>This login link is not valid: it was used already, or is older than ten minutes.</p>"
-        if failed
+        f"<p role='alert'>{failure}</p>"
+        if failure
         else "<p>Open the login link that <code>adapter-host serve --console</code> has printed.</p>"
     )
     form = "<form method='post' action='/login'><button>Print a new link in the terminal</button></form>"
-    return _html(_page("Log in", reason + form), 403 if failed else 200)
+    return _html(_page("Log in", reason + form + (_CREDENTIALS if with_credentials else "")), 403 if failure else 200)
+
+
+def refused_page(refusal: Refusal) -> web.Response:
+    """Return the page after credentials were refused; a browser asks for them by its challenge."""
+    text = f"<p role='alert'>Not logged in: {escape(refusal.detail)}.</p>"
+    response = _html(_page("Log in", text + _CREDENTIALS), refusal.status)
+    for challenge in refusal.challenges:
+        response.headers.add("WWW-Authenticate", challenge)
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, ceil(refusal.retry_after)))
+    return response
 
 
 def link_page(*, printed: bool) -> web.Response:

@@ -12,19 +12,20 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from adapter_host import Host, StartError
+from adapter_host import Host, PluginError, Refusal
 
 from . import pages
 from .call_log import CallLog
 from .catalog import MAX_ROWS, Catalog, Catalogs, Entry
 from .details import detail, overview, problems
 from .guard import RejectedError, guard
-from .sessions import LINK_SECONDS, SESSION_SECONDS, Sessions
+from .logins import CredentialLogins
+from .roles import ROLE, for_everybody, for_read_only
+from .sessions import CREDENTIAL_SECONDS, LINK_SECONDS, SESSION_SECONDS, Sessions
 from .settings import ConsoleSettings
 from .traces import Traces
 from .trying import Trials
 
-_PUBLIC: Final = ("/login", "/static/")
 _MAX_BODY: Final = 1024 * 1024
 """Bytes of a request to the console."""
 
@@ -38,6 +39,7 @@ class ConsoleServer:
         self._log = log
         self._traces = traces
         self._sessions = Sessions()
+        self._logins = CredentialLogins(host, settings)
         self._catalogs = Catalogs(host)
         self._trials = Trials(host, traces)
         self._files = pages.static_files()
@@ -47,17 +49,16 @@ class ConsoleServer:
         self.url = ""
 
     async def start(self) -> None:
-        """Listen, and print a login link; raise `StartError` if the port is in use."""
+        """Listen, and print a login link; raise `PluginError` if the port is in use, or nobody could log in as set."""
+        self._logins.require()
         # Browsers send cookies to all ports of a host name, so the name has that of the port.
         listener = _listen(self._settings)
         port = listener.getsockname()[1]
         self._cookie = f"adapter_host_console_{port}"
         self.url = f"http://{_bracketed(self._settings.address)}:{port}"
         hosts = self._host.settings.allowed_hosts
-        app = web.Application(
-            client_max_size=_MAX_BODY, middlewares=[guard(self._sessions, self._cookie, _PUBLIC, hosts)]
-        )
-        app.add_routes(self._routes())
+        app = web.Application(client_max_size=_MAX_BODY, middlewares=[guard(self._sessions, self._cookie, hosts)])
+        app.add_routes(self.routes())
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         await self._trials.start()
@@ -74,11 +75,13 @@ class ConsoleServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def _routes(self) -> list[web.RouteDef]:
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes; handlers without a mark are for operators only."""
         return [
             web.get("/", self._application, allow_head=False),
             web.get("/login", self._login, allow_head=False),
             web.post("/login", self._renew),
+            web.post("/login/credentials", self._log_in),
             web.post("/logout", self._logout),
             web.get("/static/{path:.+}", self._static, allow_head=False),
             web.get("/api/overview", self._overview, allow_head=False),
@@ -98,9 +101,11 @@ class ConsoleServer:
             flush=True,
         )
 
+    @for_read_only
     async def _application(self, _: web.Request) -> web.Response:
         return self._file("index.html")
 
+    @for_everybody
     async def _static(self, request: web.Request) -> web.Response:
         return self._file(request.match_info["path"])
 
@@ -110,25 +115,38 @@ class ConsoleServer:
         body, media_type = self._files[path]
         return web.Response(body=body, content_type=media_type, charset="utf-8")
 
+    @for_everybody
     async def _login(self, request: web.Request) -> web.Response:
         token = request.query.get("token")
         if token is None:
-            return pages.login_page(failed=False)
+            return pages.login_page(with_credentials=self._logins.enabled)
         if "prefetch" in request.headers.get("Sec-Purpose", ""):
             raise RejectedError(503, "a login link is not fetched in advance")
         session = self._sessions.redeem(token)
         if session is None:
-            return pages.login_page(failed=True)
+            return pages.login_page(pages.LINK_REFUSED, with_credentials=self._logins.enabled)
+        return self._enter(session, SESSION_SECONDS)
+
+    @for_everybody
+    async def _log_in(self, request: web.Request) -> web.Response:
+        role = await self._logins.check(request)
+        if isinstance(role, Refusal):
+            return pages.refused_page(role)
+        return self._enter(self._sessions.begin(role, CREDENTIAL_SECONDS), CREDENTIAL_SECONDS)
+
+    def _enter(self, session: str, seconds: int) -> web.Response:
         response = pages.entered_page()
-        response.set_cookie(self._cookie, session, max_age=SESSION_SECONDS, httponly=True, samesite="Strict", path="/")
+        response.set_cookie(self._cookie, session, max_age=seconds, httponly=True, samesite="Strict", path="/")
         return response
 
+    @for_everybody
     async def _renew(self, _: web.Request) -> web.Response:
         token = self._sessions.renew_link()
         if token is not None:
             self._print_link(token)
         return pages.link_page(printed=token is not None)
 
+    @for_read_only
     async def _logout(self, request: web.Request) -> web.Response:
         self._sessions.end(request.cookies.get(self._cookie))
         response = _json({"logged_out": True})
@@ -136,19 +154,23 @@ class ConsoleServer:
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return response
 
-    async def _overview(self, _: web.Request) -> web.Response:
-        return _json(overview(self._host))
+    @for_read_only
+    async def _overview(self, request: web.Request) -> web.Response:
+        return _json({**overview(self._host), "role": request[ROLE]})
 
+    @for_read_only
     async def _operations(self, request: web.Request) -> web.Response:
         query = request.query
         catalog = await asyncio.to_thread(self._catalogs.current)
         offset, limit = _number(query.get("offset"), 0), _number(query.get("limit"), MAX_ROWS)
         return _json(catalog.search(query.get("q", ""), query.get("exposer", ""), offset, limit))
 
+    @for_read_only
     async def _operation(self, request: web.Request) -> web.Response:
         entry = await self._entry(request)
         return _json(detail(entry, self._url(entry)))
 
+    @for_read_only
     async def _preview(self, request: web.Request) -> web.Response:
         entry, sent = await self._entry(request), await _read(request)
         return _json(self._trials.preview(entry, _arguments(sent), self._url(entry)))
@@ -161,12 +183,15 @@ class ConsoleServer:
         url = self._url(entry) if sent.get("way") == "client" else None
         return _json(await self._trials.call(entry, _arguments(sent), url, headers))
 
+    @for_read_only
     async def _problems(self, _: web.Request) -> web.Response:
         return _json({"problems": problems(await self._host.check_in_thread())})
 
+    @for_read_only
     async def _calls(self, request: web.Request) -> web.Response:
         return _json(self._log.after(_number(request.query.get("after"), 0)))
 
+    @for_read_only
     async def _trace(self, request: web.Request) -> web.Response:
         spans = [] if self._traces is None else self._traces.find(request.match_info["request_id"])
         return _json({"spans": spans})
@@ -188,7 +213,7 @@ def _listen(settings: ConsoleSettings) -> socket.socket:
         return socket.create_server((settings.address, settings.port or 0), family=family, backlog=64)
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise StartError(
+        raise PluginError(
             f"the console cannot listen on {settings.address}:{settings.port}: {reason}; choose another port with"
             " --console PORT"
         ) from error

@@ -9,14 +9,19 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
+from .roles import Role
+
 LINK_SECONDS: Final = 600
 """How long a login link is valid."""
 
 SESSION_SECONDS: Final = 12 * 3600
-"""How long a session is valid."""
+"""How long a session of a link is valid."""
+
+CREDENTIAL_SECONDS: Final = 3600
+"""How long a session of credentials is valid, which may be withdrawn meanwhile."""
 
 MAX_SESSIONS: Final = 10
-"""Sessions at once; a further login ends the oldest."""
+"""Sessions of a role at once; a further login ends the oldest of its role."""
 
 RENEWAL_SECONDS: Final = 10
 """The least time between two links that somebody without a session asks for."""
@@ -32,7 +37,7 @@ class Sessions:
         self._now = now
         self._link: tuple[bytes, float] | None = None
         self._renewed = now() - RENEWAL_SECONDS
-        self._sessions: OrderedDict[bytes, float] = OrderedDict()
+        self._sessions: OrderedDict[bytes, tuple[Role, float]] = OrderedDict()
 
     def new_link(self) -> str:
         """Return the token of a new link; the one before is no longer valid."""
@@ -55,16 +60,22 @@ class Sessions:
         if not secrets.compare_digest(digest, _digest(token)) or self._now() >= expires:
             return None
         self._link = None
+        return self.begin(Role.OPERATOR, SESSION_SECONDS)
+
+    def begin(self, role: Role, seconds: float) -> str:
+        """Return the id of a new session."""
         session = secrets.token_urlsafe(32)
-        self._sessions[_digest(session)] = self._now() + SESSION_SECONDS
-        if len(self._sessions) > MAX_SESSIONS:
-            self._sessions.popitem(last=False)
+        self._sessions[_digest(session)] = role, self._now() + seconds
+        # By role, so that read-only logins end no session of an operator.
+        same = [digest for digest, (other, _) in self._sessions.items() if other is role]
+        if len(same) > MAX_SESSIONS:
+            del self._sessions[same[0]]
         return session
 
-    def is_valid(self, session: str | None) -> bool:
-        """Return whether a session is valid."""
-        expires = None if session is None else self._sessions.get(_digest(session))
-        return expires is not None and self._now() < expires
+    def role_of(self, session: str | None) -> Role | None:
+        """Return the role of a session, or None if it is not valid."""
+        found = None if session is None else self._sessions.get(_digest(session))
+        return found[0] if found is not None and self._now() < found[1] else None
 
     def end(self, session: str | None) -> None:
         """End a session."""

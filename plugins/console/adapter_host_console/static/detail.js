@@ -4,7 +4,7 @@ import { Title } from "./operations.js";
 import { SchemaTree } from "./schema.js";
 import { Trial } from "./trial.js";
 
-export function Detail({ id }) {
+export function Detail({ id, role }) {
   const { data, error } = useLoaded(() => request(`/api/operations/${encodeURIComponent(id)}`), id);
   if (error) return html`<div class="page"><a class="back" href="#/operations">‹ Operations</a><${Notice} kind="error">${error}<//></div>`;
   if (!data) return html`<div class="page" aria-busy="true"></div>`;
@@ -22,7 +22,7 @@ export function Detail({ id }) {
     </header>
     <div class="columns">
       <div class="reference"><${Reference} operation=${data} /></div>
-      ${data.ways.length > 0 && html`<div class="trial"><${Trial} operation=${data} /></div>`}
+      ${data.ways.length > 0 && html`<div class="trial"><${Trial} operation=${data} readOnly=${role === "read-only"} /></div>`}
     </div>
   </article>`;
 }

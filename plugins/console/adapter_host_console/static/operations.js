@@ -12,7 +12,7 @@ export function Operations({ path, host }) {
   return html`<div class=${classes("split", chosen && "chosen")}>
     <${List} chosen=${chosen} host=${host} />
     <section class="detail" aria-label="Operation">
-      ${chosen ? html`<${Detail} id=${chosen} key=${chosen} />` : html`<h1 class="hidden">Operations</h1><p class="empty">Choose an operation.</p>`}
+      ${chosen ? html`<${Detail} id=${chosen} key=${chosen} role=${host.data?.role} />` : html`<h1 class="hidden">Operations</h1><p class="empty">Choose an operation.</p>`}
     </section>
   </div>`;
 }

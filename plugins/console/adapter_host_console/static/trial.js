@@ -5,7 +5,7 @@ import { Badge, bytes, Choice, Code, html, milliseconds, Notice, pretty, prettyT
 import { command, curl, mcpCall, python } from "./snippets.js";
 import { Waterfall } from "./waterfall.js";
 
-export function Trial({ operation }) {
+export function Trial({ operation, readOnly }) {
   const [args, setArgs] = useState(operation.example);
   const [mode, setMode] = useState("form");
   const [way, setWay] = useState(operation.ways[0]);
@@ -19,7 +19,7 @@ export function Trial({ operation }) {
   const key = useMemo(() => JSON.stringify(settled), [settled]);
   const preview = useLoaded(() => request(`${path}/preview`, { arguments: settled }), key);
   const send = async () => {
-    if (state.busy) return;
+    if (state.busy || readOnly) return;
     setState({ busy: true, response: null, error: null });
     setTab("response");
     try {
@@ -36,16 +36,16 @@ export function Trial({ operation }) {
       <${Choice} label="Arguments as" name="mode" value=${mode} onChange=${setMode} options=${[["form", "Form"], ["json", "JSON"]]} /></header>
     ${mode === "form" ? html`<${Form} schema=${operation.form_schema} value=${args} onChange=${setArgs} />`
       : html`<${Json} id="arguments" label="Arguments as JSON" rows=${12} value=${args} onChange=${(value) => setArgs(value ?? {})} />`}
-    ${needsHeader && html`<fieldset class="credentials"><legend>Credentials (${operation.authentication}); used once, not kept</legend>
+    ${!readOnly && needsHeader && html`<fieldset class="credentials"><legend>Credentials (${operation.authentication}); used once, not kept</legend>
       <input aria-label="Header" value=${header.name} onInput=${(event) => setHeader({ ...header, name: event.currentTarget.value })} />
       <input type="password" aria-label="Value" autocomplete="off" placeholder="Bearer ..." value=${header.value}
         onInput=${(event) => setHeader({ ...header, value: event.currentTarget.value })} /></fieldset>`}
-    <div class="send"><${Choice} label="Call by" name="way" value=${way} onChange=${setWay}
+    ${readOnly ? html`<p class="hint send">This session is read-only: it shows the request, and cannot send it.</p>` : html`<div class="send"><${Choice} label="Call by" name="way" value=${way} onChange=${setWay}
         options=${operation.ways.map((each) => [each, each === "client" ? operation.type.toUpperCase() : "Direct"])} />
       <button type="button" class="primary" disabled=${state.busy} onClick=${send}>${state.busy ? "Sending" : "Send"}</button>
-      <span class="small keys">Ctrl Enter</span></div>
+      <span class="small keys">Ctrl Enter</span></div>`}
     <div class="results" ref=${results}><${Tabs} label="Request and response" value=${tab} onChange=${setTab} tabs=${[
-      ["response", "Response", () => html`<${Response} state=${state} type=${operation.type} />`],
+      ...(readOnly ? [] : [["response", "Response", () => html`<${Response} state=${state} type=${operation.type} />`]]),
       ["upstream", "Upstream", () => html`<${Preview} preview=${preview} />`],
       ...snippets(operation, preview.data?.request, args),
     ]} /></div>

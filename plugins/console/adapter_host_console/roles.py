@@ -1,0 +1,45 @@
+"""Roles of sessions, and the role that the handler of a request needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from aiohttp import web
+
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+
+_ROLES: Final = "adapter_host_console_roles"
+"""The attribute of a handler with the roles that may use it; handlers without it are for operators."""
+
+
+class Role(StrEnum):
+    """The rights of a session: a read-only one sees everything, and changes, calls and decides nothing."""
+
+    READ_ONLY = "read-only"
+    OPERATOR = "operator"
+
+
+ROLE: Final = web.RequestKey("adapter_host_console_role", Role)
+"""The key of the role in a request; absent if nobody is logged in."""
+
+
+def for_everybody(handler: HandlerT) -> HandlerT:
+    """Let a handler be used without a login."""
+    setattr(handler, _ROLES, frozenset({None, *Role}))
+    return handler
+
+
+def for_read_only(handler: HandlerT) -> HandlerT:
+    """Let a handler be used by read-only sessions too: it changes nothing, and sends nothing to an API."""
+    setattr(handler, _ROLES, frozenset(Role))
+    return handler
+
+
+def may_use(role: Role | None, request: web.Request) -> bool:
+    """Return whether a session may make a request; a path without a handler is for all sessions."""
+    match = request.match_info
+    if match.http_exception is not None:
+        return role is not None
+    return role is Role.OPERATOR or role in getattr(match.handler, _ROLES, ())
