@@ -212,6 +212,7 @@ if TYPE_CHECKING:
     from .plugin.tool_tokens import estimate_tokens as estimate_tokens
     from .plugin.tool_tokens import tool_definition_text as tool_definition_text
     from .regular_files import read_regular_file as read_regular_file
+    from .regular_files import replace_regular_file as replace_regular_file
     from .rejection_log import RejectionLog as RejectionLog
     from .schemas.portable.names import NameMap as NameMap
     from .schemas.portable.render import portable_schema as portable_schema
@@ -404,7 +405,7 @@ _EXPORTS = {
     "plugin.plugin_settings": ("plugin_settings",),
     "plugin.step_type": ("StepType",),
     "plugin.tool_tokens": ("MOST_TOOL_TOKENS", "estimate_tokens", "tool_definition_text"),
-    "regular_files": ("read_regular_file",),
+    "regular_files": ("read_regular_file", "replace_regular_file"),
     "rejection_log": ("RejectionLog",),
     "schemas.portable.names": ("NameMap",),
     "schemas.portable.render": ("portable_schema",),

@@ -34,7 +34,10 @@ def read_regular_file(path: str | Path, limit: int, *, follow_link: bool = True)
 
 
 def replace_regular_file(path: Path, data: bytes, mode: int) -> None:
-    """Replace a file, or a link, at once, so that it is never half written; raise `OSError`."""
+    """Replace a file, or a link, at once, so that it is never half written; raise `OSError`.
+
+    It is on the disk when this returns. The superuser replaces it by a file of the same owner.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(descriptor, "wb") as file:
@@ -42,8 +45,28 @@ def replace_regular_file(path: Path, data: bytes, mode: int) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, mode)
+        _keep_owner(path, temporary)
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _keep_owner(path: Path, temporary: str) -> None:
+    """Let a file of another user be replaced by one of that user; only the superuser may do so."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and path.exists():
+        status = path.stat()
+        os.chown(temporary, status.st_uid, status.st_gid)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the names in a folder to the disk, where the system can."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

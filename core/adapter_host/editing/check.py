@@ -13,6 +13,7 @@ from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
 from adapter_host.host.loading import load_documents
 from adapter_host.plugin.loading.manager import Plugins
+from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
 
 _KEYS = frozenset({"capability", "naftiko", "ikanos"})
@@ -40,18 +41,21 @@ def is_capability_text(text: str) -> bool:
     return any(line.partition(":")[0].strip() in _KEYS for line in text.splitlines() if line[:1] not in (" ", "#", "-"))
 
 
-def check_text(text: str, file: str, plugins: Plugins, settings: Settings, *, strict: bool = False) -> Check:
-    """Check the text of a document, which is that of `file`; other documents have no problems.
+def check_text(
+    text: str, file: str, plugins: Plugins, settings: Settings, *, strict: bool = False, expected: bool = False
+) -> Check:
+    """Check the text of a document, which is that of `file`; others have no problems, unless one is `expected`.
 
     With `strict`, also validate it against the official schema.
     """
     try:
         source = Source.parse(text, file)
     except ProblemsError as error:
-        return Check(error.problems if is_capability_text(text) else ())
-    if not is_capability(source):
+        return Check(error.problems if expected or is_capability_text(text) else ())
+    if not expected and not is_capability(source):
         return Check()
     loading = load_documents((source,), plugins, settings, strict=strict)
+    loading.add_clashes(process_clashes(loading.plans, settings))
     if loading.plans:
         plan = loading.plans[0]
         return Check((*loading.problems, *plan.loaded.diagnostics.problems), plan, _models(plan.loaded))

@@ -81,6 +81,8 @@ class LanguageService:
     """The texts in buffers by the real paths of their files, which are read in the place of the files."""
     settings: Settings = field(default_factory=Settings)
     """The settings of the host; its environment is not read."""
+    expects_capabilities: bool = False
+    """Whether all texts are capabilities, so that another text has a problem."""
     _checks: dict[str, tuple[str, Check]] = field(default_factory=dict, init=False, repr=False)
     _plans: dict[str, Plan] = field(default_factory=dict, init=False, repr=False)
     _walk: SchemaWalk | None = field(default=None, init=False, repr=False)
@@ -88,7 +90,7 @@ class LanguageService:
     def problems(self, file: str, text: str) -> list[DocumentProblem]:
         """Check a text and return its problems in order; a text that is no capability has none."""
         if len(text) > MAX_CHARACTERS:
-            return self._too_long(file) if is_capability_text(text) else []
+            return self._too_long(file) if self.expects_capabilities or is_capability_text(text) else []
         try:
             check = self._check(file, text, again=True)
         except PluginError as error:
@@ -174,7 +176,8 @@ class LanguageService:
 
     def _check_text(self, file: str, text: str) -> Check:
         with restrict_reads(RestrictedReads(self.folders, self.texts)):
-            return check_text(text, file, self.plugins, replace(self.settings, environment={}))
+            settings = replace(self.settings, environment={})
+            return check_text(text, file, self.plugins, settings, expected=self.expects_capabilities)
 
     def _schema(self) -> SchemaWalk:
         if self._walk is None:

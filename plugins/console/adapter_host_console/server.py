@@ -7,9 +7,8 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-import orjson
 from aiohttp import web
 
 from adapter_host import Host, PluginError, Refusal
@@ -18,16 +17,15 @@ from . import pages
 from .call_log import CallLog
 from .catalog import MAX_ROWS, Catalog, Catalogs, Entry
 from .details import detail, overview, problems
+from .file_routes import FileRoutes
 from .guard import RejectedError, guard
+from .json_bodies import MAX_BODY, json_response, read_json
 from .logins import CredentialLogins
-from .roles import ROLE, for_everybody, for_read_only
+from .roles import ROLE, Role, for_everybody, for_read_only
 from .sessions import CREDENTIAL_SECONDS, LINK_SECONDS, SESSION_SECONDS, Sessions
 from .settings import ConsoleSettings
 from .traces import Traces
 from .trying import Trials
-
-_MAX_BODY: Final = 1024 * 1024
-"""Bytes of a request to the console."""
 
 
 class ConsoleServer:
@@ -57,7 +55,7 @@ class ConsoleServer:
         self._cookie = f"adapter_host_console_{port}"
         self.url = f"http://{_bracketed(self._settings.address)}:{port}"
         hosts = self._host.settings.allowed_hosts
-        app = web.Application(client_max_size=_MAX_BODY, middlewares=[guard(self._sessions, self._cookie, hosts)])
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[guard(self._sessions, self._cookie, hosts)])
         app.add_routes(self.routes())
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -92,6 +90,7 @@ class ConsoleServer:
             web.get("/api/problems", self._problems, allow_head=False),
             web.get("/api/calls", self._calls, allow_head=False),
             web.get("/api/calls/{request_id}", self._trace, allow_head=False),
+            *(FileRoutes(self._host).routes() if self._settings.edit else ()),
         ]
 
     def _print_link(self, token: str) -> None:
@@ -149,52 +148,55 @@ class ConsoleServer:
     @for_read_only
     async def _logout(self, request: web.Request) -> web.Response:
         self._sessions.end(request.cookies.get(self._cookie))
-        response = _json({"logged_out": True})
+        response = json_response({"logged_out": True})
         response.del_cookie(self._cookie, path="/", httponly=True, samesite="Strict")
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return response
 
     @for_read_only
     async def _overview(self, request: web.Request) -> web.Response:
-        return _json({**overview(self._host), "role": request[ROLE]})
+        return json_response({**overview(self._host), "role": request[ROLE], "edits": self._edits(request)})
+
+    def _edits(self, request: web.Request) -> bool:
+        return self._settings.edit and request[ROLE] is Role.OPERATOR
 
     @for_read_only
     async def _operations(self, request: web.Request) -> web.Response:
         query = request.query
         catalog = await asyncio.to_thread(self._catalogs.current)
         offset, limit = _number(query.get("offset"), 0), _number(query.get("limit"), MAX_ROWS)
-        return _json(catalog.search(query.get("q", ""), query.get("exposer", ""), offset, limit))
+        return json_response(catalog.search(query.get("q", ""), query.get("exposer", ""), offset, limit))
 
     @for_read_only
     async def _operation(self, request: web.Request) -> web.Response:
         entry = await self._entry(request)
-        return _json(detail(entry, self._url(entry)))
+        return json_response(detail(entry, self._url(entry)))
 
     @for_read_only
     async def _preview(self, request: web.Request) -> web.Response:
-        entry, sent = await self._entry(request), await _read(request)
-        return _json(self._trials.preview(entry, _arguments(sent), self._url(entry)))
+        entry, sent = await self._entry(request), await read_json(request)
+        return json_response(self._trials.preview(entry, _arguments(sent), self._url(entry)))
 
     async def _call(self, request: web.Request) -> web.Response:
-        entry, sent = await self._entry(request), await _read(request)
+        entry, sent = await self._entry(request), await read_json(request)
         headers = sent.get("headers", {})
         if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
             raise RejectedError(400, "'headers' must be an object of texts")
         url = self._url(entry) if sent.get("way") == "client" else None
-        return _json(await self._trials.call(entry, _arguments(sent), url, headers))
+        return json_response(await self._trials.call(entry, _arguments(sent), url, headers))
 
     @for_read_only
     async def _problems(self, _: web.Request) -> web.Response:
-        return _json({"problems": problems(await self._host.check_in_thread())})
+        return json_response({"problems": problems(await self._host.check_in_thread())})
 
     @for_read_only
     async def _calls(self, request: web.Request) -> web.Response:
-        return _json(self._log.after(_number(request.query.get("after"), 0)))
+        return json_response(self._log.after(_number(request.query.get("after"), 0)))
 
     @for_read_only
     async def _trace(self, request: web.Request) -> web.Response:
         spans = [] if self._traces is None else self._traces.find(request.match_info["request_id"])
-        return _json({"spans": spans})
+        return json_response({"spans": spans})
 
     async def _entry(self, request: web.Request) -> Entry:
         catalog = await asyncio.to_thread(self._catalogs.current)
@@ -223,31 +225,12 @@ def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _json(data: Any) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS, default=str), content_type="application/json"
-    )
-
-
 def _number(text: str | None, default: int) -> int:
     if text is None:
         return default
     if not text.isdecimal() or len(text) > 12:
         raise RejectedError(400, f"'{text[:20]}' is not a number")
     return int(text)
-
-
-async def _read(request: web.Request) -> Mapping[str, Any]:
-    """Read the body of a request, which must be a JSON object."""
-    if request.content_type != "application/json":
-        raise RejectedError(415, "the Content-Type must be application/json")
-    try:
-        data = orjson.loads(await request.read())
-    except orjson.JSONDecodeError:
-        raise RejectedError(400, "the body is not JSON") from None
-    if not isinstance(data, dict):
-        raise RejectedError(400, "the body must be a JSON object")
-    return data
 
 
 def _arguments(sent: Mapping[str, Any]) -> Mapping[str, Any]:

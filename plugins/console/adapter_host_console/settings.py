@@ -17,7 +17,8 @@ class ConsoleSettings(Model):
 
     Without `port` there is no console; 0 is any free port. `authentication` is the namespace of the exposer whose
     callers may log in, with the credentials that it accepts. They are read-only, but for `operators`, which are names
-    of callers, and for tokens with all `operator_scopes`.
+    of callers, and for tokens with all `operator_scopes`. With `edit`, operators may change the files that are
+    served.
     """
 
     port: int | None = Field(None, ge=0, le=65535)
@@ -25,6 +26,7 @@ class ConsoleSettings(Model):
     authentication: str | None = None
     operators: ListField[str] = ()
     operator_scopes: ListField[str] = ()
+    edit: bool = False
 
     @field_validator("address")
     @classmethod

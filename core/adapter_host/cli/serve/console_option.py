@@ -1,4 +1,4 @@
-"""The option `--console` of `serve`: a short form of the settings of the plugin `console`."""
+"""The options `--console` and `--console-edit` of `serve`: short forms of the settings of the plugin `console`."""
 
 from __future__ import annotations
 
@@ -36,8 +36,28 @@ class ConsoleAction(argparse.Action):
         namespace.plugin_setting = [*namespace.plugin_setting, (_PLUGIN, ("port",), text)]
 
 
+class ConsoleEditAction(argparse.Action):
+    """Lets the console change files; it takes no value."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=False, **options)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Add the setting of the plugin."""
+        namespace.console_edit = True
+        namespace.plugin_setting = [*namespace.plugin_setting, (_PLUGIN, ("edit",), "true")]
+
+
 def check_console(options: argparse.Namespace, plugins: Plugins) -> None:
     """Raise `UsageError` if the console cannot be served."""
+    if options.console_edit and not options.console:
+        raise UsageError("--console-edit needs --console")
     if not options.console:
         return
     if plugins.load(_PLUGIN) is None:

@@ -19,7 +19,7 @@ from adapter_host.cli.options.shared import (
 )
 from adapter_host.cli.output.logging import BUFFER, LEVELS
 
-from .console_option import PORT, ConsoleAction
+from .console_option import PORT, ConsoleAction, ConsoleEditAction
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -175,6 +175,9 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         "--console", nargs="?", action=ConsoleAction, default=False, metavar="PORT",
         help=f"serve a console for the browser on loopback, and print its login link (default port: {PORT})",
     )  # fmt: skip
+    group.add_argument(
+        "--console-edit", action=ConsoleEditAction, help="let operators change the served files in the console"
+    )
     group.add_argument("--log-format", choices=("text", "json"), default="text", help="log format (default: text)")
     group.add_argument("--log-level", choices=LEVELS, default="info", help="log level (default: info)")
     group.add_argument(
