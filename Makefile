@@ -31,7 +31,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: test demo check docs coverage fuzz chaos mutants conformance clients bench lock metadata wheels \
+.PHONY: test demo check docs coverage fuzz chaos mutants conformance clients bench console-editor lock metadata wheels \
 	deploy-check image-check clean
 
 # EXAMPLES=10 lets the property tests try ten times as many examples.
@@ -60,6 +60,10 @@ conformance: $(VENV)/.installed $(NODE)
 
 clients: $(VENV)/.installed $(NODE) $(FASTMCP)
 	CLIENTS=required $(BIN)/pytest -q -n auto tests/clients
+
+# CodeMirror, as one file that is committed: the console has no build step for its users.
+console-editor:
+	cd plugins/console/editor && npm ci --no-progress && npm run --silent build
 
 # BENCH='--quick', '--growth', '--report' and others: see `python -m tests.benchmarks --help`. Other contenders have
 # their own environments; those that cannot be installed are skipped and reported.

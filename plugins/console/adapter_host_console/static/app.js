@@ -1,7 +1,8 @@
 // The application: its views, by the part of the URL after the `#`.
 import { render } from "./vendor/preact.mjs";
-import { useEffect, useState } from "./vendor/hooks.mjs";
+import { useEffect, useRef, useState } from "./vendor/hooks.mjs";
 import { Calls } from "./calls.js";
+import { Files } from "./files.js";
 import { Operations } from "./operations.js";
 import { Overview } from "./overview.js";
 import { Problems } from "./problems.js";
@@ -12,6 +13,7 @@ const VIEWS = [
   ["operations", "Operations", Operations],
   ["calls", "Calls", Calls],
   ["problems", "Problems", Problems],
+  ["files", "Files", Files],
 ];
 
 const route = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
@@ -27,11 +29,13 @@ function App() {
   useEffect(() => { document.title = `${name} · adapter-host`; }, [name]);
   const host = useLoaded(() => request("/api/overview"), key);
   const data = host.data;
+  const edits = useRef(false);
+  if (data) edits.current = data.edits;
   return html`
     <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="top">
       <a class="brand" href="#/"><img src="/static/icon.svg" alt="" width="22" height="22" /><span>adapter-host</span></a>
-      <nav aria-label="Views">${VIEWS.map(([each, text]) => html`<a href=${`#/${each}`}
+      <nav aria-label="Views">${VIEWS.filter(([each]) => each !== "files" || edits.current).map(([each, text]) => html`<a href=${`#/${each}`}
         class=${classes(each === key && "on")} aria-current=${each === key ? "page" : undefined}>${text}</a>`)}</nav>
       <div class="state">
         ${data?.mock && html`<${Badge} kind="warn" title="Consumed APIs are replaced by a mock server">mock<//>`}

@@ -7,8 +7,8 @@ export const html = htm.bind(h);
 
 export class ServerError extends Error {}
 
-/** Return the data of the server; with a body, it is sent by POST. */
-export async function request(path, body) {
+/** Return the data of the server; with a body, it is sent by POST. A `signal` can stop it. */
+export async function request(path, body, signal) {
   const options = body === undefined ? {} : {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -16,7 +16,7 @@ export async function request(path, body) {
   };
   let response;
   try {
-    response = await fetch(path, { ...options, credentials: "same-origin" });
+    response = await fetch(path, { ...options, signal, credentials: "same-origin" });
   } catch {
     throw new ServerError("the host does not respond; it may have stopped");
   }

@@ -1,8 +1,11 @@
 // Problems and warnings of the files, as a reload would report them.
 import { Badge, html, Notice, plural, request, useLoaded } from "./lib.js";
 
-export function Problems() {
+export function Problems({ host }) {
   const { data, error, again } = useLoaded(() => request("/api/problems"), "problems");
+  const edits = Boolean(host.data?.edits);
+  const files = useLoaded(() => (edits ? request("/api/files") : Promise.resolve({ files: [] })), edits);
+  const idOf = (file) => files.data?.files.find((each) => each.file === file && !each.refusal)?.id;
   const found = data?.problems ?? [];
   const errors = found.filter((each) => !each.warning).length;
   return html`<div class="page">
@@ -16,10 +19,15 @@ export function Problems() {
       <section class="block"><header><h2><code>${file}</code></h2></header>
         <ul class="problems">${group.map((each) => html`<li>
           <${Badge} kind=${each.warning ? "warn" : "bad"}>${each.warning ? "warning" : "error"}<//>
-          <code class="place">${each.line ? `${each.line}:${each.column}` : ""}</code>
+          <${Place} problem=${each} id=${idOf(each.file)} />
           <span class="text">${each.message}</span>
           <code class="small">${each.code}</code></li>`)}</ul></section>`)}
   </div>`;
 }
 
 const summary = (errors, warnings) => `${plural(errors, "error")}, ${plural(warnings, "warning")}`;
+
+function Place({ problem, id }) {
+  const text = problem.line ? `${problem.line}:${problem.column}` : "";
+  return id && text ? html`<a class="place" href=${`#/files/${id}/${problem.line}`}><code>${text}</code></a>` : html`<code class="place">${text}</code>`;
+}
