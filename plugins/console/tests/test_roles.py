@@ -51,6 +51,11 @@ READ_ONLY = {
 }
 OPERATORS = {
     ("POST", "/api/operations/{id}/call"),
+    ("GET", "/api/files"),
+    ("GET", "/api/files/{id}"),
+    ("POST", "/api/files/{id}"),
+    ("POST", "/api/files/{id}/check"),
+    ("POST", "/api/files/{id}/differences"),
 }
 
 
@@ -88,14 +93,14 @@ async def role_of(url: str, session: aiohttp.ClientSession) -> Any:
 
 
 def test_every_route_has_a_role() -> None:
-    server = ConsoleServer(host_of(document()), ConsoleSettings(), CallLog(), None)
+    server = ConsoleServer(host_of(document()), ConsoleSettings(edit=True), CallLog(), None)
     routes = {(each.method, each.path.replace(":.+", "")) for each in server.routes()}
     assert routes == EVERYBODY | READ_ONLY | OPERATORS
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(EVERYBODY | READ_ONLY | OPERATORS))
 async def test_the_role_of_a_route(method: str, path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    async with console_of(host_of(document()), capsys) as (url, session):
+    async with console_of(host_of(document(), edit=True), capsys) as (url, session):
         target = url + path.replace("{path}", "app.js").replace("{id}", "x").replace("{request_id}", "x")
 
         async def status(**options: Any) -> int:

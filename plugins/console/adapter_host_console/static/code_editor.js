@@ -57,7 +57,7 @@ export function openEditor(element, { text, label, onChange, onReview }) {
     bracketMatching(), highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(), search({ top: true }),
     yaml(), syntaxHighlighting(COLOURS), THEME,
     EditorState.tabSize.of(2),
-    EditorView.contentAttributes.of({ "aria-label": label }),
+    EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
     EditorView.updateListener.of((update) => { if (update.docChanged) onChange(update.state.doc.toString()); }),
     // Tab leaves the editor, as on the rest of the page; Ctrl and ] indents.
     keymap.of([{ key: "Mod-s", run: review }, ...lintKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...defaultKeymap]),
