@@ -43,7 +43,7 @@ def test_without_the_option_nothing_is_set() -> None:
     ("words", "message"),
     [
         (["--console=70000"], "'70000' is not a port; use 0 to 65535 (0: any free port)"),
-        (["--console", "--workers=2"], "--console shows the calls of one process; remove --workers"),
+        (["--console-edit"], "--console-edit needs --console"),
         (
             ["--console", "--deny-plugin=console"],
             "--console needs the plugin 'console'; install adapter-host-console",

@@ -88,7 +88,7 @@ class LanguageService:
     _walk: SchemaWalk | None = field(default=None, init=False, repr=False)
 
     def problems(self, file: str, text: str) -> list[DocumentProblem]:
-        """Check a text and return its problems in order; a text that is no capability has none."""
+        """Check a text and return its problems in order; an unexpected text, which is no capability, has none."""
         if len(text) > MAX_CHARACTERS:
             return self._too_long(file) if self.expects_capabilities or is_capability_text(text) else []
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +15,9 @@ from typing import Final
 from adapter_host import Plan, read_regular_file, replace_regular_file
 
 from .guard import RejectedError
+
+if sys.platform != "win32":
+    import fcntl
 
 MAX_BYTES: Final = 1_000_000
 """Bytes of a file that can be edited."""
@@ -110,17 +115,35 @@ def replace_file(file: str, text: str, version: str) -> str:
 
     Its mode stays. Raise `ConflictError` if its version is another one, and `RejectedError` if it cannot be written.
     """
-    state = read_file(file)
-    if state.version != version:
-        raise ConflictError(file)
-    if (reason := read_only_reason(file)) is not None:
-        raise RejectedError(409, f"cannot write '{file}': {reason}")
-    target, data = Path(os.path.realpath(file)), state.encode(text)
+    target = Path(os.path.realpath(file))
     try:
-        replace_regular_file(target, data, stat.S_IMODE(target.stat().st_mode))
+        with _locked(target.parent):
+            state = read_file(file)
+            if state.version != version:
+                raise ConflictError(file)
+            if (reason := read_only_reason(file)) is not None:
+                raise RejectedError(409, f"cannot write '{file}': {reason}")
+            data = state.encode(text)
+            replace_regular_file(target, data, stat.S_IMODE(target.stat().st_mode))
     except OSError as error:
         raise RejectedError(409, f"cannot write '{file}': {_reason(error)}") from error
     return _version(data)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Exclude other editors from a folder, also those of other worker processes, which only POSIX has."""
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some file systems have no locks; the version is compared all the same.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _version(raw: bytes) -> str:

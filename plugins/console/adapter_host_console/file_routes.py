@@ -41,7 +41,7 @@ class FileRoutes:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._checking, self._writing = asyncio.Lock(), asyncio.Lock()
+        self._checking = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -81,8 +81,7 @@ class FileRoutes:
     async def _save(self, request: web.Request) -> web.Response:
         served, sent = self._find(request), await _read_text(request)
         text, version = _text(sent), _version(sent)
-        async with self._writing:
-            written = await asyncio.to_thread(replace_file, served.file, text, version)
+        written = await asyncio.to_thread(replace_file, served.file, text, version)
         _LOG.info("the console has changed '%s'", served.file)
         return json_response({"version": written, **await self._reload()})
 

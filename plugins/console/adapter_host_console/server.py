@@ -50,7 +50,7 @@ class ConsoleServer:
         """Listen, and print a login link; raise `PluginError` if the port is in use, or nobody could log in as set."""
         self._logins.require()
         # Browsers send cookies to all ports of a host name, so the name has that of the port.
-        listener = _listen(self._settings)
+        listener = _listen(self._settings, self._host.worker)
         port = listener.getsockname()[1]
         self._cookie = f"adapter_host_console_{port}"
         self.url = f"http://{_bracketed(self._settings.address)}:{port}"
@@ -94,11 +94,9 @@ class ConsoleServer:
         ]
 
     def _print_link(self, token: str) -> None:
-        print(
-            f"console: {self.url}/login?token={token} (valid once, for {LINK_SECONDS // 60} minutes)",
-            file=sys.stderr,
-            flush=True,
-        )
+        name = "console" if self._host.worker is None else f"console of worker {self._host.worker}"
+        link = f"{self.url}/login?token={token}"
+        print(f"{name}: {link} (valid once, for {LINK_SECONDS // 60} minutes)", file=sys.stderr, flush=True)
 
     @for_read_only
     async def _application(self, _: web.Request) -> web.Response:
@@ -155,7 +153,9 @@ class ConsoleServer:
 
     @for_read_only
     async def _overview(self, request: web.Request) -> web.Response:
-        return json_response({**overview(self._host), "role": request[ROLE], "edits": self._edits(request)})
+        return json_response(
+            {**overview(self._host), "role": request[ROLE], "edits": self._edits(request), "worker": self._host.worker}
+        )
 
     def _edits(self, request: web.Request) -> bool:
         return self._settings.edit and request[ROLE] is Role.OPERATOR
@@ -209,15 +209,20 @@ class ConsoleServer:
         return next((status.url for status in self._host.status() if status.exposer is entry.exposer), None)
 
 
-def _listen(settings: ConsoleSettings) -> socket.socket:
+def _listen(settings: ConsoleSettings, worker: int | None) -> socket.socket:
+    """Listen on the port, and in further worker processes on those after it, as each has calls of its own."""
     family = socket.AF_INET6 if ":" in settings.address else socket.AF_INET
+    port = settings.port + (worker or 1) - 1 if settings.port else 0
     try:
-        return socket.create_server((settings.address, settings.port or 0), family=family, backlog=64)
+        return socket.create_server((settings.address, port), family=family, backlog=64)
+    except OverflowError:
+        raise PluginError(
+            f"the console of worker {worker} has no port after {settings.port}; choose a lower one"
+        ) from None
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
         raise PluginError(
-            f"the console cannot listen on {settings.address}:{settings.port}: {reason}; choose another port with"
-            " --console PORT"
+            f"the console cannot listen on {settings.address}:{port}: {reason}; choose another port with --console PORT"
         ) from error
 
 

@@ -10,17 +10,21 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import aiohttp
 import pytest
 
 from adapter_host import Host, Settings
+from adapter_host.testing.listening_contract import free_port
+from adapter_host_console.capability_files import ConflictError, read_file, replace_file
 from adapter_host_console.differences import MAX_COMPARED, MAX_SHOWN, differences
-from tests.support.console import SHOP
+from tests.support.console import SHOP, Served, serve
 
 BROKEN = SHOP.replace("call: api.find", "call: api.fnid")
 RENAMED = SHOP.replace("{name: find-order, description: Finds", "{name: look-up, description: Finds")
@@ -252,6 +256,43 @@ async def test_a_change_by_another_program_is_not_overwritten(editor: Editor, sh
     assert status == 409
     assert problem["detail"] == f"'{shop}' has changed on the disk meanwhile; compare it again"
     assert shop.text == SHOP + "# by hand\n"
+
+
+def test_of_several_processes_one_replaces_a_file(shop: OnDisk) -> None:
+    version, texts = read_file(str(shop)).version, [f"{SHOP}# {number}\n" for number in range(8)]
+    with ThreadPoolExecutor(len(texts)) as threads:
+        saves = [threads.submit(replace_file, str(shop), text, version) for text in texts]
+    failures = [save.exception() for save in saves]
+    (written,) = (text for text, failure in zip(texts, failures, strict=True) if failure is None)
+    assert shop.text == written
+    assert sum(isinstance(failure, ConflictError) for failure in failures) == len(texts) - 1
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[Served]:
+    ports = (f"{name}={free_port('127.0.0.1')}" for name in ("shop", "shop-tools"))
+    options = [word for port in ports for word in ("--port", port)]
+    yield from serve(tmp_path, SHOP, "--console-edit", "--workers", "2", *options)
+
+
+def test_all_workers_reload_a_file_that_one_has_saved(workers: Served) -> None:
+    browser = build_opener(HTTPCookieProcessor())
+    browser.open(workers.link(2)).close()
+    url = workers.link(2).partition("/login")[0]
+
+    def send(path: str, data: Any = None) -> Any:
+        body = None if data is None else json.dumps(data).encode()
+        return json.load(browser.open(Request(url + path, body, {"Content-Type": "application/json"})))
+
+    def reloads() -> set[str]:
+        return set(re.findall(r"\[([12])\]: reloaded", "".join(workers.lines)))
+
+    assert send("/api/overview")["worker"] in (1, 2)
+    (found,) = send("/api/files")["files"]
+    file = send(f"/api/files/{found['id']}")
+    assert send(f"/api/files/{found['id']}", {"text": RENAMED, "version": file["version"]})["reloaded"]
+    with workers.printed:
+        assert workers.printed.wait_for(lambda: reloads() == {"1", "2"}, 30)
 
 
 # Files that cannot be edited

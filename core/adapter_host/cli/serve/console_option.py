@@ -62,5 +62,3 @@ def check_console(options: argparse.Namespace, plugins: Plugins) -> None:
         return
     if plugins.load(_PLUGIN) is None:
         raise UsageError("--console needs the plugin 'console'; install adapter-host-console")
-    if options.workers > 1:
-        raise UsageError("--console shows the calls of one process; remove --workers")

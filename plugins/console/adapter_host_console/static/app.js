@@ -39,6 +39,7 @@ function App() {
         class=${classes(each === key && "on")} aria-current=${each === key ? "page" : undefined}>${text}</a>`)}</nav>
       <div class="state">
         ${data?.mock && html`<${Badge} kind="warn" title="Consumed APIs are replaced by a mock server">mock<//>`}
+        ${data?.worker && html`<${Badge} title="The calls are those of this process; each other worker has a console of its own">worker ${data.worker}<//>`}
         ${data?.role === "read-only" && html`<${Badge} title="This session sees everything, and calls, decides and changes nothing">read-only<//>`}
         ${data?.draining && html`<${Badge} kind="bad">draining<//>`}
         <button type="button" class="quiet" onClick=${logOut}>Log out</button>
