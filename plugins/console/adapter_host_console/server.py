@@ -17,7 +17,6 @@ from . import pages
 from .call_log import CallLog
 from .catalog import MAX_ROWS, Catalog, Catalogs, Entry
 from .details import detail, overview, problems
-from .file_routes import FileRoutes
 from .guard import RejectedError, guard
 from .json_bodies import MAX_BODY, json_response, read_json
 from .logins import CredentialLogins
@@ -90,8 +89,16 @@ class ConsoleServer:
             web.get("/api/problems", self._problems, allow_head=False),
             web.get("/api/calls", self._calls, allow_head=False),
             web.get("/api/calls/{request_id}", self._trace, allow_head=False),
-            *(FileRoutes(self._host).routes() if self._settings.edit else ()),
+            *self._file_routes(),
         ]
+
+    def _file_routes(self) -> list[web.RouteDef]:
+        if not self._settings.edit:
+            return []
+        # Imported late: the language service is only for editing.
+        from .file_routes import FileRoutes
+
+        return FileRoutes(self._host).routes()
 
     def _print_link(self, token: str) -> None:
         name = "console" if self._host.worker is None else f"console of worker {self._host.worker}"
