@@ -52,6 +52,8 @@ class Settings:
 
     `access_log` is called with the `CallRecord` of each request and each call at its end; it must not block, nor raise.
 
+    `worker` is the number of this process, from 1, among those that serve the same ports.
+
     The TLS files of consumed APIs are checked for changes every `watch_interval` seconds.
 
     `plugins` are the settings of plugins by the plugins' names. `state` is the URL of the state store, and hosts with
@@ -103,4 +105,5 @@ class Settings:
     state: str = field(default="memory:", repr=False)
     state_prefix: str = "adapter-host"
     tls: TlsFiles | None = None
+    worker: int | None = None
     watch_interval: float = 1.0

@@ -95,11 +95,6 @@ class Host:
         return self._started is not None and not self._draining
 
     @property
-    def worker(self) -> int | None:
-        """The number of the process among those of `serve --workers`, from 1; None without workers."""
-        return self._endpoints.worker
-
-    @property
     def attached(self) -> bool:
         """Whether the host is served inside another application, by `attach`."""
         return self._attachment is not None

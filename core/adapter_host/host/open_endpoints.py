@@ -38,11 +38,6 @@ class OpenEndpoints:
         """The endpoints that this process has opened."""
         return list(self._open.values())
 
-    @property
-    def worker(self) -> int | None:
-        """The number of this process among those that share the ports, from 1; None if none are shared."""
-        return None if self._ports is None else self._ports.worker
-
     def reserve(self, plans: Sequence[Plan], settings: Settings, ports: SharedPorts) -> dict[str, list[int]]:
         """Bind the sockets of all endpoints in `ports`; return the ports of monitoring exposers by namespace.
 

@@ -32,6 +32,7 @@ class ConsoleServer:
 
     def __init__(self, host: Host, settings: ConsoleSettings, log: CallLog, traces: Traces | None) -> None:
         self._host = host
+        self._worker = host.settings.worker
         self._settings = settings
         self._log = log
         self._traces = traces
@@ -49,7 +50,7 @@ class ConsoleServer:
         """Listen, and print a login link; raise `PluginError` if the port is in use, or nobody could log in as set."""
         self._logins.require()
         # Browsers send cookies to all ports of a host name, so the name has that of the port.
-        listener = _listen(self._settings, self._host.worker)
+        listener = _listen(self._settings, self._worker)
         port = listener.getsockname()[1]
         self._cookie = f"adapter_host_console_{port}"
         self.url = f"http://{_bracketed(self._settings.address)}:{port}"
@@ -101,7 +102,7 @@ class ConsoleServer:
         return FileRoutes(self._host).routes()
 
     def _print_link(self, token: str) -> None:
-        name = "console" if self._host.worker is None else f"console of worker {self._host.worker}"
+        name = "console" if self._worker is None else f"console of worker {self._worker}"
         link = f"{self.url}/login?token={token}"
         print(f"{name}: {link} (valid once, for {LINK_SECONDS // 60} minutes)", file=sys.stderr, flush=True)
 
@@ -161,7 +162,12 @@ class ConsoleServer:
     @for_read_only
     async def _overview(self, request: web.Request) -> web.Response:
         return json_response(
-            {**overview(self._host), "role": request[ROLE], "edits": self._edits(request), "worker": self._host.worker}
+            {
+                **overview(self._host),
+                "role": request[ROLE],
+                "edits": self._edits(request),
+                "worker": self._worker,
+            }
         )
 
     def _edits(self, request: web.Request) -> bool:

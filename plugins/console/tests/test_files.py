@@ -21,7 +21,6 @@ import aiohttp
 import pytest
 
 from adapter_host import Host, Settings
-from adapter_host.testing.listening_contract import free_port
 from adapter_host_console.capability_files import ConflictError, read_file, replace_file
 from adapter_host_console.differences import MAX_COMPARED, MAX_SHOWN, differences
 from tests.support.console import SHOP, Served, serve
@@ -270,9 +269,7 @@ def test_of_several_processes_one_replaces_a_file(shop: OnDisk) -> None:
 
 @pytest.fixture
 def workers(tmp_path: Path) -> Iterator[Served]:
-    ports = (f"{name}={free_port('127.0.0.1')}" for name in ("shop", "shop-tools"))
-    options = [word for port in ports for word in ("--port", port)]
-    yield from serve(tmp_path, SHOP, "--console-edit", "--workers", "2", *options)
+    yield from serve(tmp_path, SHOP, "--console-edit", "--workers", "2", "--uds", "shop.sock")
 
 
 def test_all_workers_reload_a_file_that_one_has_saved(workers: Served) -> None:

@@ -184,6 +184,7 @@ def _supervise(
 
     def serve(host: Host, number: int, link: socket.socket) -> int:
         ports.worker = number
+        host.settings = replace(host.settings, worker=number)
         gc.set_threshold(*GC_WHILE_SERVING)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run_worker(host, link, options.env_file))
@@ -192,10 +193,8 @@ def _supervise(
     def watched_files(host: Host) -> list[str]:
         return _watched_files(host, paths, options)
 
-    workers = [WorkerProcess(number) for number in range(1, options.workers + 1)]
-    return Supervisor(
-        host, WorkerSpec(build, serve, watched_files, ready, log, hang_up, options.watch_interval), workers
-    ).run()
+    spec = WorkerSpec(build, serve, watched_files, ready, log, hang_up, options.watch_interval)
+    return Supervisor(host, spec, [WorkerProcess(number) for number in range(1, options.workers + 1)]).run()
 
 
 def _find_stdio_exposer(host: Host, *, required: bool) -> Exposer[Any] | None:
