@@ -161,14 +161,8 @@ class ConsoleServer:
 
     @for_read_only
     async def _overview(self, request: web.Request) -> web.Response:
-        return json_response(
-            {
-                **overview(self._host),
-                "role": request[ROLE],
-                "edits": self._edits(request),
-                "worker": self._worker,
-            }
-        )
+        session = {"role": request[ROLE], "edits": self._edits(request), "worker": self._worker}
+        return json_response({**overview(self._host), **session})
 
     def _edits(self, request: web.Request) -> bool:
         return self._settings.edit and request[ROLE] is Role.OPERATOR
