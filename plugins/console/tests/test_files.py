@@ -36,6 +36,9 @@ STDIO = """\
 SECRET = "t0p-s3cret"
 
 
+PLUGIN = Path(__file__).parents[1]
+
+
 class OnDisk:
     """A file as another program sees it; its methods do not wait for the event loop."""
 
@@ -484,3 +487,14 @@ def test_large_differences_are_bounded() -> None:
     found = differences("a\n" * lines, "b\n" * lines)
     assert (found["added"], found["removed"], len(found["rows"])) == (lines, lines, MAX_SHOWN)
     assert found["left_out"] == 2 * lines - MAX_SHOWN
+
+
+# The editor
+
+
+def test_the_editor_is_made_from_the_locked_packages() -> None:
+    locked = json.loads((PLUGIN / "editor/package-lock.json").read_text())["packages"]
+    licences = (PLUGIN / "adapter_host_console/static/vendor/codemirror.LICENSES.txt").read_text()
+    packages = dict(re.findall(r"^(\S+) (\d+\.\d+\.\d+)\n---", licences, re.MULTILINE))
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in packages} == packages
+    assert locked[""]["dependencies"].keys() <= packages.keys()

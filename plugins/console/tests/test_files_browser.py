@@ -112,6 +112,7 @@ def test_a_change_from_a_problem_to_a_tool_that_is_served(page: Page, shop: Serv
     assert "look-up" not in tools(page, shop)
     page.get_by_role("button", name="Save and reload").click()
     expect(page.get_by_role("status").filter(has_text="Saved and reloaded")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Text of shop.yaml")).to_be_focused()
     assert shop.file.read_text() == (SHOP + CONTROL).replace(last, last + LOOK_UP)
     assert tools(page, shop) == ["create-order", "find-order", "look-up"]
     page.get_by_role("link", name="Operations").click()

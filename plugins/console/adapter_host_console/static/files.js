@@ -75,15 +75,15 @@ function Editing({ file, line, host, onReopen }) {
     setOutcome(null);
     setChanges(await request(`/api/files/${file.id}/differences`, { text, version: base.version }));
   });
+  const returning = useRef(false);
+  const back = () => { returning.current = true; setChanges(null); };
   const save = () => run(async () => {
     const result = await request(`/api/files/${file.id}`, { text, version: changes.version });
     setBase({ text, version: result.version });
-    setChanges(null);
+    back();
     setOutcome(result);
     host.again();
   });
-  const returning = useRef(false);
-  const back = () => { returning.current = true; setChanges(null); };
   useEffect(() => { if (!changes && returning.current) { returning.current = false; editor.current?.focus(); } }, [changes]);
   const reopen = () => { drafts.delete(file.id); onReopen(); };
   const errors = checked.problems.filter((each) => !each.warning).length;
