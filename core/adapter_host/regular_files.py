@@ -36,7 +36,7 @@ def read_regular_file(path: str | Path, limit: int, *, follow_link: bool = True)
 def replace_regular_file(path: Path, data: bytes, mode: int) -> None:
     """Replace a file, or a link, at once, so that it is never half written; raise `OSError`.
 
-    It is on the disk when this returns. The superuser replaces it by a file of the same owner.
+    It is on the disk when this returns, if the file system can ensure that. The superuser replaces it by a file of the same owner.
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -57,16 +57,17 @@ def replace_regular_file(path: Path, data: bytes, mode: int) -> None:
 def _keep_owner(path: Path, temporary: str) -> None:
     """Let a file of another user be replaced by one of that user; only the superuser may do so."""
     if hasattr(os, "geteuid") and os.geteuid() == 0 and path.exists():
-        status = path.stat()
-        os.chown(temporary, status.st_uid, status.st_gid)
+        old, new = path.stat(), os.stat(temporary)
+        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+            os.chown(temporary, old.st_uid, old.st_gid)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the names in a folder to the disk, where the system can."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Write the names in a folder to the disk."""
+    # A folder without permission to read, and some file systems, do not allow it: the file is replaced all the same.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -50,7 +50,8 @@ class RejectedError(AdapterHostError):
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status
-        super().__init__(message)
+        # The name of a file may have bytes that are no Unicode.
+        super().__init__(message.encode("utf-8", "backslashreplace").decode())
 
 
 def guard(sessions: Sessions, cookie: str, hosts: Collection[str]) -> Middleware:

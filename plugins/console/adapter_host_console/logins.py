@@ -12,7 +12,7 @@ from adapter_host import AccessCheck, ExposerPlan, Host, PluginError, Principal,
 from .roles import Role
 from .settings import ConsoleSettings
 
-_NO_TLS: Final = "mutualtls"
+_MUTUAL_TLS: Final = "mutualtls"
 """The type of authentication that needs TLS, which the console has not."""
 
 
@@ -56,7 +56,7 @@ class CredentialLogins:
     def _find(self) -> AccessCheck | None:
         """Return the access check of the exposer; None if there is none, or several have its namespace."""
         named = [each for plan in self._host.plans for each in plan.exposers if _namespace(each) == self._namespace]
-        if len(named) != 1 or named[0].credentials is None or named[0].credentials.kind == _NO_TLS:
+        if len(named) != 1 or named[0].credentials is None or named[0].credentials.kind == _MUTUAL_TLS:
             return None
         return named[0].exposer.context.access
 

@@ -231,6 +231,8 @@ async def test_several_files_and_names_that_need_escapes(tmp_path: Path, capsys:
             file = (await editor.send("GET", f"/api/files/{each['id']}"))[1]
             status, outcome = await editor.save(file, file["text"] + "# changed\n")
             assert (status, outcome["reloaded"]) == (200, True)
+            status, problem = await editor.save(file, file["text"])
+            assert (status, "has changed on the disk" in problem["detail"]) == (409, True)
         assert all((tmp_path / name).read_text().endswith("# changed\n") for name in names)
 
 
