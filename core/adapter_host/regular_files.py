@@ -36,7 +36,8 @@ def read_regular_file(path: str | Path, limit: int, *, follow_link: bool = True)
 def replace_regular_file(path: Path, data: bytes, mode: int) -> None:
     """Replace a file, or a link, at once, so that it is never half written; raise `OSError`.
 
-    It is on the disk when this returns, if the file system can ensure that. The superuser replaces it by a file of the same owner.
+    It is on the disk when this returns, if the file system can ensure that. The superuser replaces it by a file of the
+    same owner.
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
