@@ -207,6 +207,13 @@ if TYPE_CHECKING:
     from .plugin.loading.manager import Plugins as Plugins
     from .plugin.loading.registry import Registry as Registry
     from .plugin.plugin_settings import plugin_settings as plugin_settings
+    from .plugin.services import AdapterState as AdapterState
+    from .plugin.services import AuditService as AuditService
+    from .plugin.services import AuditTrail as AuditTrail
+    from .plugin.services import DecisionService as DecisionService
+    from .plugin.services import HostService as HostService
+    from .plugin.services import PendingDecision as PendingDecision
+    from .plugin.services import Services as Services
     from .plugin.step_type import StepType as StepType
     from .plugin.tool_tokens import MOST_TOOL_TOKENS as MOST_TOOL_TOKENS
     from .plugin.tool_tokens import estimate_tokens as estimate_tokens
@@ -403,6 +410,15 @@ _EXPORTS = {
     "plugin.loading.manager": ("PluginInfo", "Plugins"),
     "plugin.loading.registry": ("Registry",),
     "plugin.plugin_settings": ("plugin_settings",),
+    "plugin.services": (
+        "AdapterState",
+        "AuditService",
+        "AuditTrail",
+        "DecisionService",
+        "HostService",
+        "PendingDecision",
+        "Services",
+    ),
     "plugin.step_type": ("StepType",),
     "plugin.tool_tokens": ("MOST_TOOL_TOKENS", "estimate_tokens", "tool_definition_text"),
     "regular_files": ("read_regular_file", "replace_regular_file"),

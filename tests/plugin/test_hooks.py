@@ -21,6 +21,7 @@ from adapter_host import (
     PRINCIPAL,
     ArgumentError,
     Arguments,
+    AuditService,
     BindSource,
     BuildContext,
     Call,
@@ -36,6 +37,7 @@ from adapter_host import (
     ExtensionKey,
     HeaderWriter,
     Host,
+    HostService,
     HttpExposer,
     LoadedCapability,
     MemoryStateStore,
@@ -631,6 +633,39 @@ class HostHooks:
     @hookimpl
     async def host_stopped(self, host: Host) -> None:
         self.note("stopped", host)
+
+
+class Lamp(HostService):
+    """A service."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+
+async def test_host_services() -> None:
+    loaded: list[Host] = []
+
+    def host_services(host: Host) -> list[HostService]:
+        loaded.append(host)
+        return [Lamp(host)]
+
+    async with running(document(plain()), plugins=plain_plugins(lamps=module(host_services=host_services))) as served:
+        host = served.host
+        assert loaded == []
+        (lamp,) = host.services.find(Lamp)
+        context = host.plans[0].exposers[0].exposer.context
+        assert (lamp.host, context.services(Lamp)) == (host, (lamp,))
+        assert host.services.find(AuditService) == ()
+        assert loaded == [host]
+        await host.reload()
+        assert host.plans[0].exposers[0].exposer.context.services(Lamp) == (lamp,)
+
+
+async def test_host_services_that_are_none() -> None:
+    lamps = module(host_services=lambda host: ["lamp"])
+    async with running(document(plain()), plugins=plain_plugins(lamps=lamps)) as served:
+        with pytest.raises(PluginError, match=r"^plugin 'lamps': host_services: it returned 'lamp' among its services"):
+            served.host.services.find(Lamp)
 
 
 async def test_host_starting() -> None:

@@ -18,6 +18,7 @@ from adapter_host.operation.operation import Arguments
 from adapter_host.operation.result import Result
 from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.plugin.loading.state_stores import open_state, stop_state
+from adapter_host.plugin.services import Services
 from adapter_host.plugin.step_type import StepType
 from adapter_host.server.endpoint import Endpoint
 from adapter_host.server.layout import plan_endpoints
@@ -44,7 +45,8 @@ class Host:
     """Loaded and compiled capabilities; an async context manager that serves them.
 
     The constructor raises `ProblemsError` with all problems of all documents. Entering raises `StartError` if a port is
-    in use, and `ProblemsError` if a secret is missing. `state` is the state store; see `BuildContext.state`.
+    in use, and `ProblemsError` if a secret is missing. `state` is the state store; see `BuildContext.state`. `services`
+    are those that plugins offer to each other, by class.
     """
 
     def __init__(self, *documents: Document, plugins: Plugins | None = None, settings: Settings | None = None) -> None:
@@ -53,6 +55,7 @@ class Host:
         self.settings = with_observers(self, self.settings, self.plugins)
         self._documents = documents
         self._shared_state, self.state = open_state(self.settings, self.plugins)
+        self.services = Services(lambda: self.plugins.call_hook("host_services", host=self), self._shared_state)
         self._generation = self._build(documents, self.settings)
         self._running = self._draining = self._listens = False
         self._started: datetime | None = None
@@ -206,10 +209,7 @@ class Host:
         `StartError`, the old generation continues. Calls in flight complete in their generation. The reload continues
         if the task that awaits it is cancelled, for example a request whose client disconnects.
         """
-        if documents:
-            await self.reload_here(*documents)
-        else:
-            await self._reloader.reload(self.reload_here)
+        await (self.reload_here(*documents) if documents else self._reloader.reload(self.reload_here))
 
     async def reload_here(self, *documents: Document) -> None:
         """Reload in this process only, without the reloader."""

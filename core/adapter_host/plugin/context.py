@@ -32,6 +32,7 @@ from .access import AccessCheck
 from .files import Location, parse_location
 from .listening import ListeningExposerT, ListeningSocket, SocketDeclaration
 from .plugin_settings import plugin_settings
+from .services import SERVICES, AdapterState, Services, ServiceT
 from .snapshots import Snapshot, SnapshotError, digest_of, snapshot_path, summarize_changes
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -58,6 +59,7 @@ class BuildContext:
     `header_writers` are those of plugins for a consumer: if its protocol has headers, it calls each of them with the
     headers of every request, before it is sent. `access` checks the clients of an exposer, None if its document
     declares no `authentication`; the host itself checks those of an `HttpExposer`. `site` has the names of an exposer.
+    `states` are those of the adapter that plugins show to people.
     `describes_requests` is true if a plugin reads `REQUEST_DESCRIPTION` in the calls of an exposer.
     """
 
@@ -70,6 +72,7 @@ class BuildContext:
     site: CallSite = field(default_factory=CallSite, repr=False)
     sockets: list[SocketDeclaration] = field(default_factory=list, repr=False)
     describes_requests: bool = False
+    states: list[AdapterState] = field(default_factory=list, repr=False, compare=False)
     _snapshots: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -103,6 +106,11 @@ class BuildContext:
         """
         keys: SealingKeys | None = self.shared.get(SEALING_KEYS)
         return None if keys is None else keys.sealer(purpose)
+
+    def services(self, kind: type[ServiceT]) -> tuple[ServiceT, ...]:
+        """Return the services of a class that the plugins of the host offer; it is for calls, not for builds."""
+        services: Services | None = self.shared.get(SERVICES)
+        return () if services is None else services.find(kind)
 
     def listen(
         self, exposer: ListeningExposerT, *, scheme: str = "tcp", protocols: Sequence[str] = ()

@@ -24,6 +24,7 @@ from .consumer import ConsumedCall, Consumer
 from .context import BuildContext
 from .exposer import Exposer, HttpExposer
 from .extension_key import ExtensionKey
+from .services import HostService
 from .step_type import StepType
 
 if TYPE_CHECKING:
@@ -175,6 +176,14 @@ def record_calls(host: Any) -> Callable[[CallRecord], None] | None:
 @hookspec
 def reads_request_description(context: BuildContext) -> bool | None:
     """Return whether the plugin reads `REQUEST_DESCRIPTION` in calls of an exposer; called once for it, at build."""
+
+
+@hookspec
+def host_services(host: Any) -> Iterable[HostService] | None:
+    """Return services for the other plugins of the host, which find them by class.
+
+    The hook is called once per host, when a plugin first searches: never without such a plugin.
+    """
 
 
 @hookspec

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from adapter_host.errors import Problem
 from adapter_host.plugin.extension_key import ExtensionKey
+from adapter_host.plugin.services import HostService
 
 from .origins import MisuseError
 from .registry import describe
@@ -51,6 +52,14 @@ def _middlewares(result: Any, _: Named) -> list[Any]:
         if not callable(middleware) or getattr(middleware, "__middleware_version__", 0) != 1:
             raise MisuseError(f"{describe(middleware)} is not a middleware; decorate it with aiohttp's @web.middleware")
     return middlewares
+
+
+def _services(result: Any, _: Named) -> list[HostService]:
+    services = _items(result, "services")
+    for service in services:
+        if not isinstance(service, HostService):
+            raise MisuseError(f"it returned {describe(service)} among its services; return a HostService for each")
+    return services
 
 
 def _items(result: Any, noun: str) -> list[Any]:
@@ -100,4 +109,5 @@ _CHECKS: Final[Mapping[str, Callable[[Any, Named], Any]]] = {
     "access_refused": _function,
     "record_calls": _function,
     "reads_request_description": _boolean,
+    "host_services": _services,
 }
