@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
-from typing import Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
-from adapter_host import BuildContext, Principal, Sealer
+from adapter_host import AuditService, BuildContext, Principal, Sealer
 
 from .binding import PLACE_DIGITS
 from .errors import ApprovalInvalidError
@@ -41,13 +41,15 @@ def document_of(context: BuildContext) -> str:
 class Approvals:
     """The approvals of the calls of one document, for every replica that shares the state store.
 
-    All methods raise `StoreUnavailableError`. `clock` returns the seconds since 1970.
+    All methods raise `StoreUnavailableError`. `clock` returns the seconds since 1970, and `audit_logs` the logs that
+    record decisions.
     """
 
     document: str
     records: Records
     sealer: Sealer
     clock: Callable[[], float] = time.time
+    audit_logs: Callable[[], Sequence[AuditService]] = tuple
 
     @classmethod
     def of(cls, context: BuildContext) -> Approvals:
@@ -55,12 +57,14 @@ class Approvals:
         shared = context.sealer(PURPOSE)
         sealer = shared or _own_sealer()
         store = context.state.namespaced(PURPOSE)
-        return cls(document_of(context), Records(store, sealer, seals=store.is_shared), sealer)
+        records = Records(store, sealer, seals=store.is_shared)
+        return cls(document_of(context), records, sealer, audit_logs=lambda: context.services(AuditService))
 
-    async def waiting(self) -> Sequence[Approval]:
-        """Return the calls that wait for a decision, the oldest first."""
+    async def waiting(self, documents: Container[str] | None = None) -> Sequence[Approval]:
+        """Return the calls that wait for a decision, the oldest first; also those of other `documents`."""
+        wanted = (self.document,) if documents is None else documents
         found = [(await self.records.read(place))[1] for place in await self.records.waiting(self.clock())]
-        return [each for each in found if self._is_own(each) and each.state == "pending"]
+        return [each for each in found if each is not None and each.document in wanted and each.state == "pending"]
 
     async def find(self, approval_id: str) -> Approval | None:
         """Return an approval in any state; None if there is none (any more)."""
@@ -71,8 +75,12 @@ class Approvals:
 
         `principal` is the authenticated person, and `by` a text for the audit log where there is none. Raise
         `ApprovalInvalidError` if the call does not wait, or if the person may not decide: with `approvers`, a person
-        must have one of these names, and must not be the caller.
+        must have one of these names, and must not be the caller. With an audit log that must have all records, raise
+        `UnavailableError` without a decision, or `InternalError` after one that was not recorded.
         """
+        audit_logs = self.audit_logs()
+        for log in audit_logs:
+            log.check()
         value, approval = await self._read(approval_id)
         if approval is None or approval.state != "pending" or not may_decide(approval, principal):
             raise ApprovalInvalidError
@@ -85,6 +93,8 @@ class Approvals:
         if await self.records.write(approval.place, value, decided) is None:
             raise ApprovalInvalidError
         await self.records.remove_waiting(approval.place)
+        for log in audit_logs:
+            log.record("decision", _audit_members(decided))
         return decided
 
     async def _read(self, approval_id: str) -> tuple[bytes | None, Approval | None]:
@@ -116,6 +126,18 @@ class Approvals:
             return False
         is_canonical = state == f"{expected}{signature.hex()}"
         return is_canonical and self.sealer.verify(f"client {approval_id}".encode(), signature)
+
+
+def _audit_members(decided: Approval) -> Mapping[str, Any]:
+    """Return the members of the record of a decision; the call itself has a record of its own."""
+    names = ("id", "exposer", "caller", "approvers")
+    approval = {name: value for name in names if (value := getattr(decided, name))}
+    return {
+        "capability": decided.capability,
+        "operation": decided.operation,
+        "decision": decided.state,
+        "approval": {**approval, "by": decided.decided_by, "at": decided.decided},
+    }
 
 
 def may_decide(approval: Approval, principal: Principal | None) -> bool:

@@ -11,6 +11,7 @@ from adapter_host import (
     ExposerConfig,
     ExtensionKey,
     ForwardSpec,
+    HostService,
     LoadedCapability,
     Operation,
     OperationSpec,
@@ -138,3 +139,11 @@ def _section(document: Any, loc: tuple[str | int, ...]) -> Mapping[str, Any]:
     for key in loc:
         document = document.get(key) if isinstance(document, dict) else None
     return document if isinstance(document, dict) else {}
+
+
+@hookimpl
+def host_services(host: Any) -> Iterable[HostService]:
+    """Offer the calls that wait to the other plugins of the host."""
+    from .decisions import Decisions
+
+    return [Decisions(host)]

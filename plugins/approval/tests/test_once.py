@@ -271,7 +271,12 @@ async def test_audit_records_name_the_approval(shared: Shared, tmp_path: Path) -
         served = Running(host)
         await approve(served)
         await refund(served)
-    first, second = (json.loads(line) for line in file.read_text().splitlines())
+    first, decision, second = (json.loads(line) for line in file.read_text().splitlines())
+    assert (decision["event"], decision["decision"], decision["approval"]["id"]) == (
+        "decision",
+        "approved",
+        second["approval"]["id"],
+    )
     assert first["outcome"] == "approval-required"
     assert first["approval"] == {"id": second["approval"]["id"], "state": "pending"}
     assert (second["approval"]["state"], second["approval"]["by"]) == ("approved", "unknown")

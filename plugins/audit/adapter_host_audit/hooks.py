@@ -13,6 +13,7 @@ from adapter_host import (
     ConsumedCall,
     ConsumedOperation,
     ConsumerConfig,
+    HostService,
     Operation,
     Refusal,
     RegisterSettings,
@@ -64,6 +65,19 @@ def access_refused(context: BuildContext) -> Callable[[CallContext, Refusal], No
         return None
     file = _file(context, settings.file)
     return lambda call, refusal: record_refusal(call, refusal, file)
+
+
+@hookimpl
+def host_services(host: Any) -> Sequence[HostService]:
+    """Offer the audit log to the other plugins of the host."""
+    settings = plugin_settings(host.settings, PLUGIN, AuditSettings)
+    contexts = _contexts(host)
+    if settings.file is None or not contexts:
+        return ()
+    from .service import AuditLog
+
+    must_record = settings.when_unavailable == "refuse"
+    return [AuditLog(settings.file, _file(contexts[0], settings.file), must_record=must_record)]
 
 
 @hookimpl

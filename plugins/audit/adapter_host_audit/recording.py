@@ -61,7 +61,7 @@ def record_call(call: Call, name: str, recorder: ArgumentRecorder, file: AuditFi
             raise UnavailableError("the audit log cannot be written")
         context, started, upstream = current_call(), perf_counter(), _UpstreamCalls()
         members: dict[str, Any] = {}
-        record = {**_head(context), "operation": name, "arguments": recorder.record(arguments), "decision": "allowed"}
+        record = {**head(context), "operation": name, "arguments": recorder.record(arguments), "decision": "allowed"}
 
         def write(outcome: int | str) -> bool:
             record.update(members)
@@ -93,7 +93,7 @@ def record_call(call: Call, name: str, recorder: ArgumentRecorder, file: AuditFi
 
 def record_refusal(context: CallContext, refusal: Refusal, file: AuditFile) -> None:
     """Write the record of a request that the access check has refused."""
-    file.write({**_head(context), "decision": "refused", "outcome": refusal.status, "reason": refusal.detail})
+    file.write({**head(context), "decision": "refused", "outcome": refusal.status, "reason": refusal.detail})
 
 
 def record_upstream(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedCall:
@@ -115,7 +115,8 @@ def record_upstream(operation: ConsumedOperation, call: ConsumedCall) -> Consume
     return recorded
 
 
-def _head(context: CallContext) -> dict[str, Any]:
+def head(context: CallContext) -> dict[str, Any]:
+    """Return the first members of a record: the time, the caller, and its way to the host."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "request_id": context.request_id,

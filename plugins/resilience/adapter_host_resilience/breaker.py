@@ -30,7 +30,7 @@ class CircuitBreaker:
         """Raise `UnavailableError` if the circuit is open, or if its probe is in flight."""
         if self._opened_at is None:
             return
-        remaining = self._opened_at + self._policy.open_for - asyncio.get_running_loop().time()
+        remaining = self._remaining(self._opened_at)
         if remaining > 0 or self._probing:
             after = max(1, ceil(remaining))
             message = f"circuit breaker open for upstream '{self._namespace}'; retry in {after} s"
@@ -40,6 +40,16 @@ class CircuitBreaker:
     def is_open(self) -> bool:
         """Return whether the circuit is open or half-open."""
         return self._opened_at is not None
+
+    def describe(self) -> tuple[str, bool]:
+        """Return the state for people, and whether it is healthy."""
+        if self._opened_at is None:
+            return "closed", True
+        remaining = self._remaining(self._opened_at)
+        return (f"open for {ceil(remaining)} s" if remaining > 0 else "half-open"), False
+
+    def _remaining(self, opened_at: float) -> float:
+        return opened_at + self._policy.open_for - asyncio.get_running_loop().time()
 
     def wrap(self, call: ConsumedCall) -> ConsumedCall:
         """Wrap a call; it is rejected while the circuit is open."""

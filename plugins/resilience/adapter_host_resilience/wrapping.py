@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapter_host import Arguments, BuildContext, Call, ConsumedCall, ConsumedOperation, Result
+from adapter_host import AdapterState, Arguments, BuildContext, Call, ConsumedCall, ConsumedOperation, Result
 
 from .breaker import CircuitBreaker
 from .config import KEY, ApiPolicy, CallPolicy, OperationPolicy, RetryPolicy
@@ -24,6 +24,8 @@ class ConsumedApi:
         self._context = context
         self._limiters = limiters_for(policy, namespace, context)
         self._breaker = CircuitBreaker(policy.breaker, namespace) if policy.breaker else None
+        if self._breaker is not None:
+            context.states.append(AdapterState("circuit breaker", self._breaker.describe))
 
     def wrap(self, operation: ConsumedOperation, own_policy: OperationPolicy, call: ConsumedCall) -> ConsumedCall:
         """Wrap a call in the policies of its API and operation; return it unchanged if there are none."""

@@ -243,3 +243,16 @@ async def test_open_circuit_over_rest_has_retry_after(api: Api) -> None:
             assert response.headers["Retry-After"] == "30"
             assert response.headers.get("Connection", "keep-alive") == "keep-alive"
             assert "30 s" in (await response.json())["detail"]
+
+
+async def test_state_for_people(api: Api, start: Start, clock: Clock) -> None:
+    call = await start(POLICY)
+    (state,) = call.host.plans[0].consumers[0].context.states
+    assert (state.name, state.read()) == ("circuit breaker", ("closed", True))
+    api.fail(503, 503)
+    await failing(call)
+    assert state.read() == ("open for 30 s", False)
+    clock.advance(31)
+    assert state.read() == ("half-open", False)
+    await call()
+    assert state.read() == ("closed", True)
