@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -143,11 +143,12 @@ class Served:
         return next(word for row in rows if exposer in row for word in row if word.startswith("http://"))
 
 
-def serve(folder: Path, text: str, *options: str) -> Iterator[Served]:
-    """Serve a document with a mock server and a console."""
+def serve(folder: Path, text: str, *options: str, mock: bool = True) -> Generator[Served, None, None]:
+    """Serve a document with a console, and with a mock server unless its API is there."""
     file = folder / "shop.yaml"
     file.write_text(text)
-    command = [sys.executable, "-m", "adapter_host", "serve", "--mock", file.name, "--console", "0", *options]
+    mocked = ["--mock"] if mock else []
+    command = [sys.executable, "-m", "adapter_host", "serve", *mocked, file.name, "--console", "0", *options]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ADAPTER_HOST_")}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=folder) as process:
         served = Served(process, file)

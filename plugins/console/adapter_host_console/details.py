@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from adapter_host import Host, Operation, Plan, Problem, sample_of
+from adapter_host import AuditService, DecisionService, Host, Operation, Plan, Problem, sample_of
 
 from .catalog import Entry, hints
 
@@ -22,6 +22,8 @@ def overview(host: Host) -> dict[str, Any]:
         "draining": host.draining,
         "calls": host.calls,
         "warnings": len(host.warnings),
+        "decides": bool(host.services.find(DecisionService)),
+        "audits": bool(host.services.find(AuditService)),
         "capabilities": [_capability(plan, statuses) for plan in host.plans],
     }
 

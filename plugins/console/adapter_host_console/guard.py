@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from adapter_host import AdapterHostError, ArgumentError, is_loopback, new_request_id, problem_response
 
-from .roles import ROLE, may_use
+from .roles import PERSON, ROLE, may_use
 from .sessions import Sessions
 
 _POLICY: Final = "; ".join(
@@ -63,9 +63,10 @@ def guard(sessions: Sessions, cookie: str, hosts: Collection[str]) -> Middleware
             _check_host(request, hosts)
             if request.method in _WRITES:
                 _check_origin(request)
-            role = sessions.role_of(request.cookies.get(cookie))
-            if role is not None:
-                request[ROLE] = role
+            person = sessions.person_of(request.cookies.get(cookie))
+            role = None if person is None else person.role
+            if person is not None:
+                request[PERSON], request[ROLE] = person, person.role
             if may_use(role, request):
                 response = await handler(request)
             elif role is not None:

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from .call_log import CallLog
     from .server import ConsoleServer
     from .traces import Traces
+    from .upstreams import UpstreamLog
 
 _TRACES: Final = "adapter_host_console.traces"
+_UPSTREAMS: Final = "adapter_host_console.upstreams"
 _LOGS: Final[WeakKeyDictionary[Host, CallLog]] = WeakKeyDictionary()
 _SERVERS: Final[WeakKeyDictionary[Host, ConsoleServer]] = WeakKeyDictionary()
 
@@ -63,9 +65,12 @@ def operation_wrapper(operation: Operation, context: BuildContext) -> Callable[[
 def consumer_wrapper(
     config: ConsumerConfig, operations: Sequence[ConsumedOperation], context: BuildContext
 ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall] | None:
-    """Trace the calls of a consumed API, each attempt separately."""
+    """Trace and count the calls of a consumed API, each attempt separately."""
     traces = _traces(context)
-    return None if traces is None else traces.wrap_upstream
+    if traces is None:
+        return None
+    upstreams, loaded = _upstreams(context), context.loaded
+    return lambda operation, call: traces.wrap_upstream(operation, upstreams.wrap(loaded, config.namespace, call))
 
 
 @hookimpl
@@ -83,9 +88,10 @@ async def host_started(host: Any) -> None:
         return
     from .server import ConsoleServer
 
-    contexts = [each.exposer.context for plan in host.plans for each in plan.exposers]
+    contexts = [each.exposer.context for plan in host.plans for each in plan.exposers][:1]
     traces = next((found for found in map(_traces, contexts) if found is not None), None)
-    _SERVERS[host] = ConsoleServer(host, _settings(host), log, traces)
+    upstreams = next(map(_upstreams, contexts), None)
+    _SERVERS[host] = ConsoleServer(host, _settings(host), log, traces, upstreams)
     await _SERVERS[host].start()
 
 
@@ -108,3 +114,9 @@ def _traces(context: BuildContext) -> Traces | None:
     from .traces import Traces
 
     return context.shared_state(_TRACES, Traces)
+
+
+def _upstreams(context: BuildContext) -> UpstreamLog:
+    from .upstreams import UpstreamLog
+
+    return context.shared_state(_UPSTREAMS, UpstreamLog)

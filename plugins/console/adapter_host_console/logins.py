@@ -9,7 +9,7 @@ from aiohttp import web
 
 from adapter_host import AccessCheck, ExposerPlan, Host, PluginError, Principal, Refusal
 
-from .roles import Role
+from .roles import Person, Role
 from .settings import ConsoleSettings
 
 _MUTUAL_TLS: Final = "mutualtls"
@@ -38,15 +38,15 @@ class CredentialLogins:
                 " 'authentication' that works without TLS; set the namespace of one"
             )
 
-    async def check(self, request: web.Request) -> Role | Refusal:
-        """Return the role of the caller of a request: read-only unless the settings have declared an operator."""
+    async def check(self, request: web.Request) -> Person | Refusal:
+        """Return the caller of a request: read-only unless the settings have declared an operator."""
         access = self._find()
         if access is None:
             return Refusal(403, "logins with credentials are not possible")
         verdict = access.check(request.headers, method=request.method, path=request.raw_path, peer=request.remote)
         if isinstance(verdict, Awaitable):
             verdict = await verdict
-        return verdict if isinstance(verdict, Refusal) else self._role_of(verdict)
+        return verdict if isinstance(verdict, Refusal) else Person(self._role_of(verdict), verdict.subject)
 
     def _role_of(self, principal: Principal) -> Role:
         is_named = principal.subject is not None and principal.subject in self._operators

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,17 @@ class Role(StrEnum):
     READ_ONLY = "read-only"
     OPERATOR = "operator"
 
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The person of a session, with the name in the credentials of the login; a login link has none."""
+
+    role: Role
+    name: str | None = None
+
+
+PERSON: Final = web.RequestKey("adapter_host_console_person", Person)
+"""The key of the person in a request; absent if nobody is logged in."""
 
 ROLE: Final = web.RequestKey("adapter_host_console_role", Role)
 """The key of the role in a request; absent if nobody is logged in."""

@@ -19,18 +19,27 @@ from .catalog import MAX_ROWS, Catalog, Catalogs, Entry
 from .details import detail, overview, problems
 from .guard import RejectedError, guard
 from .json_bodies import MAX_BODY, json_response, read_json
+from .live_routes import LiveRoutes
 from .logins import CredentialLogins
 from .roles import ROLE, Role, for_everybody, for_read_only
 from .sessions import CREDENTIAL_SECONDS, LINK_SECONDS, SESSION_SECONDS, Sessions
 from .settings import ConsoleSettings
 from .traces import Traces
 from .trying import Trials
+from .upstreams import UpstreamLog
 
 
 class ConsoleServer:
     """Serves the console of a host on loopback."""
 
-    def __init__(self, host: Host, settings: ConsoleSettings, log: CallLog, traces: Traces | None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        settings: ConsoleSettings,
+        log: CallLog,
+        traces: Traces | None,
+        upstreams: UpstreamLog | None = None,
+    ) -> None:
         self._host = host
         self._worker = host.settings.worker
         self._settings = settings
@@ -40,6 +49,7 @@ class ConsoleServer:
         self._logins = CredentialLogins(host, settings)
         self._catalogs = Catalogs(host)
         self._trials = Trials(host, traces)
+        self._live = LiveRoutes(host, log, upstreams or UpstreamLog())
         self._files = pages.static_files()
         self._runner: web.AppRunner | None = None
         self._warming: asyncio.Task[Catalog] | None = None
@@ -90,6 +100,7 @@ class ConsoleServer:
             web.get("/api/problems", self._problems, allow_head=False),
             web.get("/api/calls", self._calls, allow_head=False),
             web.get("/api/calls/{request_id}", self._trace, allow_head=False),
+            *self._live.routes(),
             *self._file_routes(),
         ]
 
@@ -134,10 +145,10 @@ class ConsoleServer:
 
     @for_everybody
     async def _log_in(self, request: web.Request) -> web.Response:
-        role = await self._logins.check(request)
-        if isinstance(role, Refusal):
-            return pages.refused_page(role)
-        return self._enter(self._sessions.begin(role, CREDENTIAL_SECONDS), CREDENTIAL_SECONDS)
+        person = await self._logins.check(request)
+        if isinstance(person, Refusal):
+            return pages.refused_page(person)
+        return self._enter(self._sessions.begin(person, CREDENTIAL_SECONDS), CREDENTIAL_SECONDS)
 
     def _enter(self, session: str, seconds: int) -> web.Response:
         response = pages.entered_page()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from .roles import Role
+from .roles import Person, Role
 
 LINK_SECONDS: Final = 600
 """How long a login link is valid."""
@@ -37,7 +37,7 @@ class Sessions:
         self._now = now
         self._link: tuple[bytes, float] | None = None
         self._renewed = now() - RENEWAL_SECONDS
-        self._sessions: OrderedDict[bytes, tuple[Role, float]] = OrderedDict()
+        self._sessions: OrderedDict[bytes, tuple[Person, float]] = OrderedDict()
 
     def new_link(self) -> str:
         """Return the token of a new link; the one before is no longer valid."""
@@ -60,20 +60,20 @@ class Sessions:
         if not secrets.compare_digest(digest, _digest(token)) or self._now() >= expires:
             return None
         self._link = None
-        return self.begin(Role.OPERATOR, SESSION_SECONDS)
+        return self.begin(Person(Role.OPERATOR), SESSION_SECONDS)
 
-    def begin(self, role: Role, seconds: float) -> str:
+    def begin(self, person: Person, seconds: float) -> str:
         """Return the id of a new session."""
         session = secrets.token_urlsafe(32)
-        self._sessions[_digest(session)] = role, self._now() + seconds
+        self._sessions[_digest(session)] = person, self._now() + seconds
         # By role, so that read-only logins end no session of an operator.
-        same = [digest for digest, (other, _) in self._sessions.items() if other is role]
+        same = [digest for digest, (other, _) in self._sessions.items() if other.role is person.role]
         if len(same) > MAX_SESSIONS:
             del self._sessions[same[0]]
         return session
 
-    def role_of(self, session: str | None) -> Role | None:
-        """Return the role of a session, or None if it is not valid."""
+    def person_of(self, session: str | None) -> Person | None:
+        """Return the person of a session, or None if it is not valid."""
         found = None if session is None else self._sessions.get(_digest(session))
         return found[0] if found is not None and self._now() < found[1] else None
 

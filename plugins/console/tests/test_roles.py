@@ -48,6 +48,9 @@ READ_ONLY = {
     ("GET", "/api/problems"),
     ("GET", "/api/calls"),
     ("GET", "/api/calls/{request_id}"),
+    ("GET", "/api/health"),
+    ("GET", "/api/audit"),
+    ("GET", "/api/decisions"),
 }
 OPERATORS = {
     ("POST", "/api/operations/{id}/call"),
@@ -56,6 +59,7 @@ OPERATORS = {
     ("POST", "/api/files/{id}"),
     ("POST", "/api/files/{id}/check"),
     ("POST", "/api/files/{id}/differences"),
+    ("POST", "/api/decisions"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapter_host_console.roles import Role
+from adapter_host_console.roles import Person, Role
 from adapter_host_console.sessions import (
     CREDENTIAL_SECONDS,
     LINK_SECONDS,
@@ -13,6 +13,8 @@ from adapter_host_console.sessions import (
     SESSION_SECONDS,
     Sessions,
 )
+
+VIEWER = Person(Role.READ_ONLY, "ada")
 
 
 class Clock:
@@ -42,9 +44,9 @@ def logged_in(sessions: Sessions) -> str:
 def test_a_link_is_valid_once(sessions: Sessions) -> None:
     token = sessions.new_link()
     session = sessions.redeem(token)
-    assert sessions.role_of(session)
+    assert sessions.person_of(session)
     assert sessions.redeem(token) is None
-    assert sessions.role_of(session)
+    assert sessions.person_of(session)
 
 
 def test_a_link_expires(sessions: Sessions, clock: Clock) -> None:
@@ -70,33 +72,33 @@ def test_a_wrong_token_uses_up_nothing(sessions: Sessions) -> None:
 def test_a_session_expires(sessions: Sessions, clock: Clock) -> None:
     session = logged_in(sessions)
     clock.now += SESSION_SECONDS - 1
-    assert sessions.role_of(session)
+    assert sessions.person_of(session)
     clock.now += 1
-    assert not sessions.role_of(session)
+    assert not sessions.person_of(session)
 
 
 def test_a_session_ends_with_a_logout(sessions: Sessions) -> None:
     session, other = logged_in(sessions), logged_in(sessions)
     sessions.end(session)
-    assert not sessions.role_of(session)
-    assert sessions.role_of(other)
+    assert not sessions.person_of(session)
+    assert sessions.person_of(other)
 
 
 def test_a_further_session_ends_the_oldest(sessions: Sessions) -> None:
     oldest, *others = [logged_in(sessions) for _ in range(MAX_SESSIONS + 1)]
-    assert not sessions.role_of(oldest)
-    assert all(map(sessions.role_of, others))
+    assert not sessions.person_of(oldest)
+    assert all(map(sessions.person_of, others))
 
 
 def test_read_only_logins_end_no_session_of_an_operator(sessions: Sessions, clock: Clock) -> None:
     operator = logged_in(sessions)
-    oldest, *others = [sessions.begin(Role.READ_ONLY, CREDENTIAL_SECONDS) for _ in range(MAX_SESSIONS + 1)]
-    assert sessions.role_of(oldest) is None
-    assert {sessions.role_of(other) for other in others} == {Role.READ_ONLY}
-    assert sessions.role_of(operator) is Role.OPERATOR
+    oldest, *others = [sessions.begin(VIEWER, CREDENTIAL_SECONDS) for _ in range(MAX_SESSIONS + 1)]
+    assert sessions.person_of(oldest) is None
+    assert {sessions.person_of(other) for other in others} == {VIEWER}
+    assert sessions.person_of(operator) == Person(Role.OPERATOR)
     clock.now += CREDENTIAL_SECONDS
-    assert sessions.role_of(others[-1]) is None
-    assert sessions.role_of(operator) is Role.OPERATOR
+    assert sessions.person_of(others[-1]) is None
+    assert sessions.person_of(operator) == Person(Role.OPERATOR)
 
 
 def test_links_for_everybody_are_rare(sessions: Sessions, clock: Clock) -> None:

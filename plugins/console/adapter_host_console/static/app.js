@@ -1,10 +1,14 @@
-// The application: its views, by the part of the URL after the `#`.
+// The application: its views, by the part of the URL after the `#`; some are only shown if the host offers their data.
 import { render } from "./vendor/preact.mjs";
 import { useEffect, useRef, useState } from "./vendor/hooks.mjs";
+import { Approvals } from "./approvals.js";
+import { Audit } from "./audit.js";
 import { Calls } from "./calls.js";
 import { Files } from "./files.js";
+import { Health } from "./health.js";
 import { Operations } from "./operations.js";
 import { Overview } from "./overview.js";
+import { usePolled } from "./polling.js";
 import { Problems } from "./problems.js";
 import { Badge, classes, html, request, useLoaded } from "./lib.js";
 
@@ -12,9 +16,14 @@ const VIEWS = [
   ["", "Overview", Overview],
   ["operations", "Operations", Operations],
   ["calls", "Calls", Calls],
+  ["health", "Health", Health],
+  ["approvals", "Approvals", Approvals, "decides"],
+  ["audit", "Audit", Audit, "audits"],
   ["problems", "Problems", Problems],
-  ["files", "Files", Files],
+  ["files", "Files", Files, "edits"],
 ];
+
+const WAITING_PERIOD = 2000;
 
 const route = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
 
@@ -26,17 +35,24 @@ function App() {
     return () => removeEventListener("hashchange", follow);
   }, []);
   const [key, name, View] = VIEWS.find(([each]) => each === path[0]) ?? VIEWS[0];
-  useEffect(() => { document.title = `${name} · adapter-host`; }, [name]);
+  useEffect(() => {
+    document.title = `${name} · adapter-host`;
+    document.querySelector("nav .on")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [name]);
   const host = useLoaded(() => request("/api/overview"), key);
   const data = host.data;
-  const edits = useRef(false);
-  if (data) edits.current = data.edits;
+  const offers = useRef(null);
+  if (data) offers.current = data;
+  const isShown = ([each, , , needs]) => !needs || each === key || offers.current?.[needs];
+  const waiting = usePolled(offers.current?.decides ? () => request("/api/decisions") : null, WAITING_PERIOD);
+  const count = waiting.data?.total ?? 0;
   return html`
     <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="top">
       <a class="brand" href="#/"><img src="/static/icon.svg" alt="" width="22" height="22" /><span>adapter-host</span></a>
-      <nav aria-label="Views">${VIEWS.filter(([each]) => each !== "files" || edits.current).map(([each, text]) => html`<a href=${`#/${each}`}
-        class=${classes(each === key && "on")} aria-current=${each === key ? "page" : undefined}>${text}</a>`)}</nav>
+      <nav aria-label="Views">${VIEWS.filter(isShown).map(([each, text]) => html`<a href=${`#/${each}`}
+        class=${classes(each === key && "on")} aria-current=${each === key ? "page" : undefined}>${text}${each === "approvals"
+        && count > 0 && html`<span class="count">${count}<span class="hidden"> waiting</span></span>`}</a>`)}</nav>
       <div class="state">
         ${data?.mock && html`<${Badge} kind="warn" title="Consumed APIs are replaced by a mock server">mock<//>`}
         ${data?.worker && html`<${Badge} title="The calls are those of this process; each other worker has a console of its own">worker ${data.worker}<//>`}
@@ -45,7 +61,7 @@ function App() {
         <button type="button" class="quiet" onClick=${logOut}>Log out</button>
       </div>
     </header>
-    <main id="main" tabindex="-1"><${View} path=${path.slice(1)} host=${host} /></main>`;
+    <main id="main" tabindex="-1"><${View} path=${path.slice(1)} host=${host} waiting=${waiting} /></main>`;
 }
 
 function skip(event) {

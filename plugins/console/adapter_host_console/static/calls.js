@@ -1,6 +1,6 @@
 // Calls as they happen, with rates, durations and errors.
 import { useEffect, useRef, useState } from "./vendor/hooks.mjs";
-import { LineChart } from "./chart.js";
+import { Charts } from "./health.js";
 import { Badge, bytes, classes, html, milliseconds, Notice, plural, request, statusKind, useLoaded } from "./lib.js";
 import { Waterfall } from "./waterfall.js";
 
@@ -61,27 +61,6 @@ function useCalls(paused) {
 }
 
 const searchText = (call) => Object.values(call).filter((each) => typeof each === "string" || typeof each === "number").join(" ").toLowerCase();
-
-function Charts({ summary }) {
-  const { buckets, bucket_seconds: seconds, operations } = summary;
-  const times = buckets.map((each) => each.time);
-  const failing = operations.filter((each) => each.errors).slice(0, 6);
-  return html`<div class="charts">
-    <${LineChart} title="Calls per second" times=${times} lines=${[
-      ["all", "good", buckets.map((each) => each.calls / seconds)],
-      ["failed", "bad", buckets.map((each) => each.errors / seconds)],
-    ]} format=${(value) => value.toFixed(value < 10 ? 1 : 0)} />
-    <${LineChart} title="Duration" times=${times} lines=${[
-      ["p50", "good", buckets.map((each) => each.p50_ms)],
-      ["p95", "warn", buckets.map((each) => each.p95_ms)],
-      ["p99", "bad", buckets.map((each) => each.p99_ms)],
-    ]} format=${milliseconds} />
-    <section class="chart"><h2>Errors by operation</h2>${failing.length === 0 ? html`<p class="small">None.</p>` : html`<table>
-      <thead class="hidden"><tr><th scope="col">Operation</th><th scope="col">Errors</th><th scope="col">p95</th></tr></thead>
-      <tbody>${failing.map((each) => html`<tr><th scope="row"><code>${each.exposer}.${each.operation}</code></th>
-        <td class="number">${each.errors} of ${each.calls}</td><td class="number">${milliseconds(each.p95_ms)}</td></tr>`)}</tbody></table>`}</section>
-  </div>`;
-}
 
 function Call({ call, open, onOpen }) {
   const time = new Date(call.time * 1000);
