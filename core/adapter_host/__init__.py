@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from .binds.binds import BindSource as BindSource
     from .capability.client_tls_spec import ClientTlsSpec as ClientTlsSpec
     from .capability.diagnostics import Section as Section
+    from .capability.include_spec import IncludeSpec as IncludeSpec
+    from .capability.include_spec import IncludingConfig as IncludingConfig
+    from .capability.include_spec import SelectionSpec as SelectionSpec
+    from .capability.include_spec import hints_of_annotations as hints_of_annotations
     from .capability.input_constraints import InputConstraints as InputConstraints
     from .capability.loaded import LoadedCapability as LoadedCapability
     from .capability.media_types import BinarySize as BinarySize
@@ -147,6 +151,7 @@ if TYPE_CHECKING:
     from .operation.operation import HeaderWriter as HeaderWriter
     from .operation.operation import Operation as Operation
     from .operation.operation import Operations as Operations
+    from .operation.origin import Origin as Origin
     from .operation.paging.position import PAGE_POSITION as PAGE_POSITION
     from .operation.paging.position import PagePosition as PagePosition
     from .operation.request_description import REQUEST_DESCRIPTION as REQUEST_DESCRIPTION
@@ -185,6 +190,7 @@ if TYPE_CHECKING:
     from .plugin.exposer import CatalogEntry as CatalogEntry
     from .plugin.exposer import Exposer as Exposer
     from .plugin.exposer import HttpExposer as HttpExposer
+    from .plugin.exposer import Included as Included
     from .plugin.extension_key import ExtensionKey as ExtensionKey
     from .plugin.files import LocatedFile as LocatedFile
     from .plugin.files import Location as Location
@@ -198,6 +204,8 @@ if TYPE_CHECKING:
     from .plugin.hookspecs import RegisterStateStore as RegisterStateStore
     from .plugin.hookspecs import RegisterStepType as RegisterStepType
     from .plugin.hookspecs import hookimpl as hookimpl
+    from .plugin.inclusion import Selection as Selection
+    from .plugin.inclusion import behavior_annotations as behavior_annotations
     from .plugin.listening import ListeningSocket as ListeningSocket
     from .plugin.listening import ProtocolFactory as ProtocolFactory
     from .plugin.listening import ServedRequest as ServedRequest
@@ -238,6 +246,7 @@ if TYPE_CHECKING:
     from .server.request_body import UnsupportedCodingError as UnsupportedCodingError
     from .server.request_body import is_decoded_by_server as is_decoded_by_server
     from .server.request_body import read_body as read_body
+    from .settings import McpEndpoint as McpEndpoint
     from .settings import Settings as Settings
     from .settings import TlsFiles as TlsFiles
     from .state.memory import MemoryStateStore as MemoryStateStore
@@ -263,6 +272,7 @@ _EXPORTS = {
     "capability.loaded": ("LoadedCapability",),
     "capability.media_types": ("BinarySize", "MediaType", "is_json", "parse_size"),
     "capability.model": ("ListField", "Model"),
+    "capability.include_spec": ("IncludeSpec", "IncludingConfig", "SelectionSpec", "hints_of_annotations"),
     "capability.input_constraints": ("InputConstraints",),
     "capability.pagination_spec": ("PAGINATION", "PageSizeSpec", "PaginationSpec"),
     "capability.pattern_text": ("PatternText",),
@@ -370,6 +380,7 @@ _EXPORTS = {
         "Operation",
         "Operations",
     ),
+    "operation.origin": ("Origin",),
     "operation.paging.position": ("PAGE_POSITION", "PagePosition"),
     "operation.request_description": (
         "REQUEST_DESCRIPTION",
@@ -392,7 +403,7 @@ _EXPORTS = {
     "plugin.consumer": ("ConsumedCall", "Consumer", "PassThroughOperation"),
     "plugin.context": ("BuildContext",),
     "plugin.curl": ("curl",),
-    "plugin.exposer": ("CatalogEntry", "Exposer", "HttpExposer"),
+    "plugin.exposer": ("CatalogEntry", "Exposer", "HttpExposer", "Included"),
     "plugin.extension_key": ("ExtensionKey",),
     "plugin.files": ("LocatedFile", "Location", "guess_media_type", "parse_location"),
     "plugin.hookspecs": (
@@ -405,6 +416,7 @@ _EXPORTS = {
         "RegisterStepType",
         "hookimpl",
     ),
+    "plugin.inclusion": ("Selection", "behavior_annotations"),
     "plugin.listening": ("ListeningSocket", "ProtocolFactory", "ServedRequest", "StreamHandler"),
     "plugin.loading.api_version": ("API_VERSION",),
     "plugin.loading.manager": ("PluginInfo", "Plugins"),
@@ -441,7 +453,7 @@ _EXPORTS = {
         "is_decoded_by_server",
         "read_body",
     ),
-    "settings": ("Settings", "TlsFiles"),
+    "settings": ("McpEndpoint", "Settings", "TlsFiles"),
     "state.memory": ("MemoryStateStore",),
     "state.sealing": ("Sealer",),
     "state.store": (

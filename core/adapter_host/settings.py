@@ -26,6 +26,20 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class McpEndpoint:
+    """One MCP endpoint over everything that a host serves, at `path` on `port` (0 takes any free one).
+
+    `only` and `excluded` are names of tools, resources and prompts, tags, hints, or namespaces of exposers: it has the
+    entries that one of `only` names, if there is any, without those that one of `excluded` names.
+    """
+
+    port: int = 9400
+    path: str = "/mcp"
+    only: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Settings of a host. Times are in seconds, sizes in bytes.
 
@@ -59,6 +73,8 @@ class Settings:
     `plugins` are the settings of plugins by the plugins' names. `state` is the URL of the state store, and hosts with
     the same `state_prefix` in the same store share their state.
 
+    With `mcp_endpoint`, there is one more exposer, `adapter-host`, over those of all documents.
+
     `unix_sockets` are paths by exposer namespace, in the place of ports, and `sockets` are bound by another process,
     such as systemd. Those of "" are for all HTTP exposers without their own, except those that monitor the host.
 
@@ -73,6 +89,7 @@ class Settings:
     discovered: Mapping[str, Any] = field(default_factory=dict, repr=False)
     base_uris: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    mcp_endpoint: McpEndpoint | None = None
     unix_sockets: Mapping[str, str] = field(default_factory=dict)
     sockets: Mapping[str, socket.socket] = field(default_factory=dict, repr=False)
     public_urls: Mapping[str, str] = field(default_factory=dict)

@@ -144,9 +144,10 @@ def _call_targets(host: Host) -> Sequence[CallTarget]:
             for operation in exposer.operations.values():
                 names = (operation.name, f"{exposer.config.namespace}.{operation.name}")
                 # Operations without an upstream are distinct, even if they have the same name.
-                upstream = tuple(id(target) for target in operation.upstream) or (id(operation),)
+                declared = operation.spec if operation.origin is None else operation.origin.spec
+                upstream = tuple(id(target) for target in operation.upstream) or (id(declared),)
                 targets.append(CallTarget(names, operation.inputs, operation.call, operation.preview, upstream))
-        for consumed in plan.consumed:
+        for consumed in plan.consumed if plan.is_served else ():
             targets.append(
                 CallTarget(consumed.names, consumed.inputs, consumed.call, consumed.preview, (id(consumed),))
             )

@@ -42,7 +42,8 @@ class Plan:
     """One capability, ready to be started.
 
     `refusals` are the predicates of messages about operations that cannot be called, by their names: those of consumed
-    APIs that are refused, and those of exposers that are left out.
+    APIs that are refused, and those of exposers that are left out. `included` are the exposers of a document that is
+    not served itself, but included by others.
     """
 
     loaded: LoadedCapability
@@ -51,3 +52,9 @@ class Plan:
     exposers: tuple[ExposerPlan, ...]
     step_types: Mapping[str, StepType[Any]]
     refusals: Mapping[str, str]
+    included: tuple[ExposerPlan, ...] = ()
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the document is served itself."""
+        return not self.included

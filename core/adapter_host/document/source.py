@@ -90,6 +90,11 @@ class Source:
         prefix = "" if position[1] or not loc else f"{'.'.join(map(str, loc))}: "
         return Problem(f"{prefix}{message}", *position, code=code, warning=warning, replacement=replacement)
 
+    def place(self, loc: Loc) -> str:
+        """Return file, line and column of the value at `loc`, for messages about other places."""
+        file, line, column = self.position_of(loc)
+        return f"{file}:{line}:{column}" if line else file
+
     def term(self, term: str) -> str:
         """Return the name of a thing in the document's version of the language."""
         return self.terms.get(term, term)

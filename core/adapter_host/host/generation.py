@@ -77,8 +77,8 @@ class Generation:
 
     @property
     def limiters(self) -> list[CallLimiter]:
-        """The call limiters of all exposers."""
-        return [exposer_plan.limiter for exposer_plan in self.exposers]
+        """The call limiters of all exposers, also of included ones that are not served."""
+        return [each.limiter for plan in self.plans for each in (*plan.exposers, *plan.included)]
 
     @property
     def calls(self) -> int:

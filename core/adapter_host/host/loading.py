@@ -18,6 +18,9 @@ from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.server.addresses import Clash, port_clashes
 from adapter_host.settings import Settings
 
+from .combined import combine
+from .including import Includer
+
 Document = str | Path | Mapping[str, Any] | Capability | Source
 """A capability to serve: a file, a folder of files, or a document as data, as a model, or as read already.
 
@@ -32,8 +35,18 @@ class Loading:
     plans: list[Plan] = field(default_factory=list)
     documents: int = 0
     problems: list[Problem] = field(default_factory=list)
+    included: list[Plan] = field(default_factory=list)
+    """The plans of files that are not served themselves, but included by others."""
+    combined: Plan | None = None
+    """The plan of the MCP endpoint over all others, if the settings ask for one."""
     clashes: list[Clash] = field(default_factory=list)
     """The exposers that cannot be served together with the others."""
+
+    @property
+    def all_plans(self) -> list[Plan]:
+        """The plans of documents, of files that they include, and of the MCP endpoint over all of them."""
+        combined = [] if self.combined is None else [self.combined]
+        return [*self.plans, *self.included, *combined]
 
     @property
     def servable(self) -> list[Plan]:
@@ -62,13 +75,13 @@ def compile_documents(
         return tuple(_without_clashes(loading)), tuple(problem.as_skipped for problem in loading.problems)
     if any(not problem.warning for problem in loading.problems):
         raise ProblemsError(loading.problems)
-    return tuple(loading.plans), ()
+    return tuple(loading.all_plans), ()
 
 
 def _without_clashes(loading: Loading) -> Iterator[Plan]:
     """Yield the plans without the exposers that cannot be served with others."""
     clashing = {id(clash.exposer) for clash in loading.clashes}
-    for plan in loading.plans:
+    for plan in loading.all_plans:
         kept = tuple(exposer_plan for exposer_plan in plan.exposers if id(exposer_plan.exposer) not in clashing)
         yield plan if len(kept) == len(plan.exposers) else replace(plan, exposers=kept)
 
@@ -91,7 +104,11 @@ def load_documents(
             loading.plans.append(compile_capability(loaded, plugins, settings, shared_state))
         except ProblemsError as error:
             loading.problems.extend(error.problems)
-    loading.add_clashes(port_clashes(loading.plans, settings))
+    if any(getattr(config, "x_include", ()) for plan in loading.plans for config in plan.loaded.capability.exposes):
+        _include(loading, plugins, settings, shared_state)
+    if settings.mcp_endpoint is not None:
+        _combine(loading, plugins, settings, shared_state)
+    loading.add_clashes(port_clashes(loading.all_plans, settings))
     return loading
 
 
@@ -100,6 +117,35 @@ def separate_documents(paths: Iterable[str]) -> Iterator[Document]:
     for path in paths:
         files: list[Document] = [*find_documents([path])]
         yield from files or [path]
+
+
+def _include(loading: Loading, plugins: Plugins, settings: Settings, shared_state: MutableMapping[str, Any]) -> None:
+    """Connect the exposers of the plans with those that they include."""
+
+    def load_file(file: Path) -> Plan:
+        source, warnings = _read(file, settings)
+        loaded = load_document(source, plugins, settings, problems=warnings)
+        return compile_capability(loaded, plugins, settings, shared_state)
+
+    includer = Includer(loading.plans, load_file, settings.skip_invalid)
+    includer.connect()
+    loading.problems.extend(includer.problems)
+    for plan in [*loading.plans, *includer.loaded]:
+        if plan.loaded.diagnostics.errors:
+            loading.problems.extend(plan.loaded.diagnostics.problems)
+    loading.plans = [plan for plan in loading.plans if not plan.loaded.diagnostics.errors]
+    loading.included = [plan for plan in includer.loaded if not plan.loaded.diagnostics.errors]
+
+
+def _combine(loading: Loading, plugins: Plugins, settings: Settings, shared_state: MutableMapping[str, Any]) -> None:
+    """Add the endpoint over the exposers of all plans, unless there are problems already."""
+    has_errors = any(not problem.warning for problem in loading.problems)
+    if has_errors and not (settings.skip_invalid and loading.plans):
+        return
+    try:
+        loading.combined = combine(loading.plans, plugins, settings, shared_state)
+    except ProblemsError as error:
+        loading.problems.extend(error.problems)
 
 
 def read_document(document: Document, settings: Settings) -> tuple[Source, Sequence[Problem]]:

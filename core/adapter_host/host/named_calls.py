@@ -28,7 +28,8 @@ def _find(plans: Sequence[Plan], name: str) -> tuple[Plan, Operation | ConsumedO
         for operation in exposer_plan.exposer.operations.values()
         if name == f"{exposer_plan.exposer.config.namespace}.{operation.name}"
     ]
-    consumed = [(plan, operation) for plan in plans for operation in plan.consumed if name in operation.names]
+    served = [plan for plan in plans if plan.is_served]
+    consumed = [(plan, operation) for plan in served for operation in plan.consumed if name in operation.names]
     matches: Sequence[tuple[Plan, Operation | ConsumedOperation]] = exposed or consumed
     if len(matches) != 1:
         raise NotFoundError(f"several operations are named '{name}'" if matches else f"unknown operation '{name}'")

@@ -17,6 +17,7 @@ from adapter_host.schemas.references import DEFS, hoist_defs
 from adapter_host.schemas.schema import Schema
 
 from .inputs import Input
+from .origin import Origin
 from .result import Result
 
 
@@ -94,6 +95,7 @@ class Operation:
     their calls; `identity` means that the response is passed through unchanged; `semantics` is whether a call is safe,
     idempotent or cacheable. `media_type` is the declared one of results; `binary` results are bytes. `result_schema` is
     what results are checked against, if an `x-schema` says so: a result that breaks it is passed on, with a warning.
+    One that an exposer includes from another has an `origin`.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Operation:
     output_schema: Mapping[str, Any] | None = field(default=None, repr=False)
     preview: Callable[[Arguments], Mapping[str, Any]] = field(default=dict, repr=False)
     result_schema: Schema | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     @property
     def input_schema(self) -> dict[str, Any]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from adapter_host.capability.model import Model
 from adapter_host.capability.spec import ExposerConfig, HttpExposerConfig
-from adapter_host.errors import StartError
+from adapter_host.errors import PluginError, StartError
 from adapter_host.operation.operation import Arguments, Operation, Operations
+from adapter_host.operation.origin import Origin
 
 from .client_request import ClientRequest
 from .context import BuildContext
+from .inclusion import Selection, call_at
 from .listening import ListeningSocket
 
 if TYPE_CHECKING:
@@ -56,6 +59,9 @@ class Exposer(ABC, Generic[ExposerConfigT]):
     A reload then stops the old one, after its calls, before it starts the new one.
     """
 
+    includes: ClassVar[tuple[str, ...]] = ()
+    """The types of exposers that it can include (`include`), the one that it prefers first."""
+
     def __init__(self, config: ExposerConfigT, operations: Operations, context: BuildContext) -> None:
         self.config = config
         self.operations = operations
@@ -71,6 +77,13 @@ class Exposer(ABC, Generic[ExposerConfigT]):
         Raise `ArgumentError` for an unknown group.
         """
         return None
+
+    def include(self, included: Sequence[Included]) -> None:
+        """Serve the entries of other exposers of the types in `includes`; called once, at build, if there are any.
+
+        Report a name that two of them have as a problem, with both places.
+        """
+        raise PluginError(f"type '{self.config.type}' cannot include other exposers")
 
     def usage(self, url: str) -> str | None:
         """Return an example of its use at `url` (a curl command, the configuration of a client), or None."""
@@ -131,12 +144,35 @@ class Exposer(ABC, Generic[ExposerConfigT]):
         """Close open connections, except those of the host's sockets; may run in another task than `start`."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Included:
+    """Another exposer, of which the `selection` is served under its names after `prefix`."""
+
+    exposer: Exposer[Any]
+    prefix: str = ""
+    selection: Selection = field(default_factory=Selection)
+
+    def operation(
+        self, operation: Operation, name: str, *, spec: Model | None = None, path: str | None = None
+    ) -> Operation:
+        """Return an operation of the exposer under another name; `path` is its path template for the access log.
+
+        Its checks and limits, and the exposer in `current_call` and in the access log, are those of the exposer that
+        declares it. Its `origin` is there; `spec` declares it if that is not the `spec` of the operation.
+        """
+        context = self.exposer.context
+        origin = operation.origin or Origin(context.site, context.loaded, spec or operation.spec, operation.name)
+        call = call_at(origin.site, operation.call, path)
+        # A spec of its own, as an exposer can have one operation under several names.
+        return replace(operation, name=name, call=call, spec=operation.spec.model_copy(), origin=origin)
+
+
 class HttpExposer(Exposer[HttpExposerConfigT]):
     """An exposer as an aiohttp application; the host listens, so exposers can share a port or be embedded."""
 
     config_class: ClassVar[type[ExposerConfig]] = HttpExposerConfig
-    endpoint: ClassVar[str] = ""
-    """The path of its only endpoint below its root (`/mcp`), or an empty string."""
+    endpoint: str = ""
+    """The path of its only endpoint below its root (`/mcp`), or an empty string; the host may set another one."""
     monitors_host: ClassVar[bool] = False
     """Whether it monitors the host: its port accepts connections until the host stops."""
 
