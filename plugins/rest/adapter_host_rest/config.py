@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from adapter_host import (
     BinarySize,
     ForwardSpec,
-    HttpExposerConfig,
+    IncludingConfig,
     InputSpec,
     ListField,
     MediaType,
@@ -81,7 +81,7 @@ class RestResource(Model):
         return tuple(_with_inputs(operation, inherited) for operation in operations)
 
 
-class RestConfig(HttpExposerConfig):
+class RestConfig(IncludingConfig):
     """An entry of `exposes` with `type: rest`; `inputParameters` apply to every operation."""
 
     input_parameters: ListField[InputSpec] = ()

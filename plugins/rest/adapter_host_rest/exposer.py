@@ -12,9 +12,11 @@ from adapter_host import (
     ClientRequest,
     ForwardSpec,
     HttpExposer,
+    Included,
     Input,
     Operation,
     Operations,
+    Origin,
     Section,
 )
 
@@ -45,22 +47,36 @@ class RestExposer(HttpExposer[RestConfig]):
     """Serves each operation at the path of its resource."""
 
     config_class = RestConfig
+    includes = ("rest",)
     streams = True
     decodes_bodies = True
 
     def __init__(self, config: RestConfig, operations: Operations, context: BuildContext) -> None:
         super().__init__(config, operations, context)
         self._router: Router[Route] = Router()
-        self._routes: list[Route] = []
-        self._forwards = ForwardRouter()
+        self.routes: list[Route] = []
+        self.forwards = ForwardRouter()
         self._service: Service | None = None
         self._private = config.authentication is not None
-        if not config.resources:
+        if not config.resources and not config.x_include:
             context.warn("'resources' is empty; nothing is served", config, "resources", code="empty")
         for resource in config.resources:
             with context.section():
                 self._add_resource(resource)
         self._warn_bodiless()
+
+    def include(self, included: Sequence[Included]) -> None:
+        """Serve the routes of other exposers too."""
+        # Imported here, as most exposers include nothing.
+        from .inclusion import included_routes
+
+        own = len(self.routes)
+        for each in included:
+            for route in included_routes(self, each):
+                with self.context.section():
+                    self._place(route)
+        operations = (route.operation for route in self.routes[own:])
+        self.operations = Operations([*self.operations.values(), *operations])
 
     def build_app(self) -> web.Application:
         """Return the application that serves the compiled routes."""
@@ -68,7 +84,7 @@ class RestExposer(HttpExposer[RestConfig]):
         from .service import Service
 
         body_limit, public_url = self.context.settings.body_limit, self.declared_public_url
-        self._service = Service(self._router, self._forwards, self._describe, body_limit, public_url)
+        self._service = Service(self._router, self.forwards, self._describe, body_limit, public_url)
         return self._service.app()
 
     def direct_handler(self, request: web.Request) -> Handler | None:
@@ -80,26 +96,26 @@ class RestExposer(HttpExposer[RestConfig]):
         return with_server(self._describe(), url)
 
     def _describe(self) -> dict[str, Any]:
-        return build_document(self._routes, self.config, self.context.loaded.capability)
+        return build_document(self.routes, self.config, self.context.loaded.capability)
 
     def catalog(self) -> Iterable[CatalogEntry]:
         """Return the routes with the locations of their inputs, then the forwards."""
         return [
-            *(route.catalog_entry() for route in self._routes),
-            *(forward.catalog_entry() for forward in self._forwards.all),
+            *(route.catalog_entry() for route in self.routes),
+            *(forward.catalog_entry() for forward in self.forwards.all),
         ]
 
     def usage(self, url: str) -> str | None:
         """Return a curl command for the route that needs the fewest inputs, and the URL of the documentation."""
-        if not self._routes:
+        if not self.routes:
             return None
-        route = min(self._routes, key=lambda route: route.complexity)
+        route = min(self.routes, key=lambda route: route.complexity)
         command = curl_command(url, route, self.config.authentication)
         return f"{command}\n# in the browser: {url.rstrip('/')}/docs"
 
     def client_request(self, operation: Operation, arguments: Arguments, url: str) -> ClientRequest | None:
         """Return the request to the route of an operation; None for a forward."""
-        route = next((route for route in self._routes if route.operation is operation), None)
+        route = next((route for route in self.routes if route.operation is operation), None)
         return None if route is None else build_request(url, route, arguments)
 
     def _add_resource(self, resource: RestResource) -> None:
@@ -138,7 +154,7 @@ class RestExposer(HttpExposer[RestConfig]):
             resource, spec, operation, segments, tail, caching, settings.body_limit, settings.total_timeout
         )
         self.context.set_path(operation, format_path(declared))
-        existing = self._forwards.add(forward)
+        existing = self.forwards.add(forward)
         if existing is not forward:
             self._report_duplicate(forward, existing)
 
@@ -174,15 +190,19 @@ class RestExposer(HttpExposer[RestConfig]):
             body_media=compile_body_media(operation, _in_body(operation, spec.method, variables)),
         )
         self.context.set_path(operation, format_path(segments))
-        existing = self._router.add(spec.method, segments, route)
-        same = [other for other in (existing, *existing.alternatives) if set(other.query) == set(query)]
+        self._place(route)
+
+    def _place(self, route: Route) -> None:
+        """Add a route, unless another has its method, path and parameters."""
+        existing = self._router.add(route.spec.method, route.segments, route)
+        same = [other for other in (existing, *existing.alternatives) if set(other.query) == set(route.query)]
         if existing is route:
-            self._routes.append(route)
+            self.routes.append(route)
         elif same:
             self._report_duplicate(route, same[0])
         else:
             existing.alternatives.append(route)
-            self._routes.append(route)
+            self.routes.append(route)
 
     def _warn_unmatched(self, resource: RestResource, spec: RestOperationSpec, names: Iterable[str]) -> None:
         declared = {declared.name for declared in spec.input_parameters}
@@ -193,9 +213,9 @@ class RestExposer(HttpExposer[RestConfig]):
 
     def _warn_bodiless(self) -> None:
         declared = [spec for resource in self.config.resources for spec in resource.operations]
-        writes = [route for route in self._routes if route.spec.method in _METHODS_WITH_BODY]
+        writes = [route for route in self.routes if route.spec.method in _METHODS_WITH_BODY]
         # A document that declares some bodies has none where it declares none. Operations with errors may have some.
-        if len(self._routes) < len(declared) or any(route.argument_reader.reads_body for route in writes):
+        if len(self.routes) < len(declared) or any(route.argument_reader.reads_body for route in writes):
             return
         for route in writes:
             declares_inputs = "input_parameters" in route.spec.model_fields_set
@@ -204,13 +224,16 @@ class RestExposer(HttpExposer[RestConfig]):
                 self.context.warn(f"{message}; declare one, or 'inputParameters: []'", route.spec, code="no-body")
 
     def _report_duplicate(self, route: Route | ForwardRoute, existing: Route | ForwardRoute) -> None:
-        loaded = self.context.loaded
-        file, line, column = loaded.source.position_of(loaded.loc(existing.spec))
-        message = (
-            f"duplicate route {route.title};"
-            f" '{existing.operation.name}' serves {existing.title} at {file}:{line}:{column}"
-        )
-        self.context.problem(message, route.spec, code="duplicate-route")
+        if route.operation.origin is not None and self._origin(route).spec is self._origin(existing).spec:
+            return  # included twice
+        other = self._origin(existing)
+        place = other.loaded.source.place(other.loaded.loc(other.spec))
+        message = f"duplicate route {route.title}; '{existing.operation.name}' serves {existing.title} at {place}"
+        self.context.loaded.diagnostics.add(self._origin(route).problem(message, code="duplicate-route"))
+
+    def _origin(self, route: Route | ForwardRoute) -> Origin:
+        operation, context = route.operation, self.context
+        return operation.origin or Origin(context.site, context.loaded, route.spec, operation.name)
 
 
 def _in_body(operation: Operation, method: str, variables: Sequence[Input | None]) -> Iterator[Input]:
