@@ -20,7 +20,8 @@ from mcp.server.lowlevel import Server
 from adapter_host import PRINCIPAL, Plugins, Principal, RegisterExposer, attach, hookimpl
 from adapter_host.testing import FakePlugin, Running, running
 from adapter_host.testing.running import build_host
-from adapter_host_mcp.exposer import KEY_VARIABLE, McpExposer
+from adapter_host_mcp.exposer import McpExposer
+from adapter_host_mcp.session_key import KEY_VARIABLE
 from tests.support.authorization_server import AUDIENCE, Issuer, issuing
 
 VERSION = "2025-11-25"

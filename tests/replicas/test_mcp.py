@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 import adapter_host_redis
 from adapter_host import Plugins, RegisterExposer, hookimpl
 from adapter_host.testing import FakePlugin, Running, running
-from adapter_host_mcp import exposer
+from adapter_host_mcp import session_key
 from adapter_host_mcp.exposer import McpExposer
 from adapter_host_mcp.replicas import bus, records
 from tests.support.redis_server import RedisServer
@@ -466,7 +466,7 @@ async def test_without_a_key_each_replica_has_its_own_sessions(
 ) -> None:
     first = await start(shared_redis, {})
     # Another process has another random key.
-    monkeypatch.setattr(exposer, "_random_key", lambda: b"another process" * 3)
+    monkeypatch.setattr(session_key, "_random_key", lambda: b"another process" * 3)
     second = await start(shared_redis, {})
     session = await first.initialize()
     assert (await second.send(tool_call("list"), session))[0] == 200

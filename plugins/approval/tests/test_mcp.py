@@ -227,3 +227,24 @@ async def test_page_names_the_caller() -> None:
         assert "ask for it at" in text
         html, _, _ = await shop.page(text.partition("ask for it at ")[2].partition(";")[0])
         assert "a client with a shared credential" in html
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_included_tools_need_the_approvals_of_their_own_exposer(mode: str) -> None:
+    desk = {
+        "type": "mcp",
+        "namespace": "desk",
+        "port": 0,
+        "tools": [],
+        "x-include": [{"namespace": "mcp", "prefix": "s_"}],
+    }
+    async with serving(mcp(), desk, PAGE) as shop:
+        person = Person(YES)
+        async with Client(shop.served.url("desk"), mode=mode, elicitation_callback=person) as client:
+            result = await client.call_tool("s_refund", REFUND)
+        assert (result.is_error, result.structured_content) == (False, REFUND)
+        assert [question.message for question in person.questions] == [QUESTION]
+        async with Client(shop.served.url("desk"), mode=mode) as client:
+            refused = await client.call_tool("s_refund", {**REFUND, "amount": 1})
+        assert refused.is_error
+        assert shop.calls == [REFUND]

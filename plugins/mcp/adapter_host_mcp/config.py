@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from adapter_host import (
     BinarySize,
-    HttpExposerConfig,
+    IncludingConfig,
     InputConstraints,
     InputSpec,
     ListField,
@@ -139,7 +139,7 @@ class McpPromptSpec(Model):
     location: str | None = None
 
 
-class McpConfig(HttpExposerConfig):
+class McpConfig(IncludingConfig):
     """An entry of `exposes` with `type: mcp`; `port` is required over HTTP.
 
     `x_schema_profile` is the form of tools' names and schemas; model providers' APIs accept `portable` ones.

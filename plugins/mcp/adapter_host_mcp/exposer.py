@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Iterable
-from functools import cache, cached_property, partial
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import orjson
 
-from adapter_host import Arguments, BuildContext, CatalogEntry, ClientRequest, Operation, Operations
+from adapter_host import Arguments, BuildContext, CatalogEntry, ClientRequest, Included, Operation, Operations
 
 from .budget.setup import apply_budgets
 from .catalog import catalog_entries, tool_entry
@@ -21,13 +20,15 @@ from .config import McpConfig
 from .discovery import ServerIdentity, ServerInfo, fit_fast_path, server_capabilities
 from .features.completion import can_complete
 from .features.descriptions import request_describer
-from .features.prompts import prepare_prompts
-from .features.resources import FileResource, prepare_resources, warn_missing_locations
+from .features.prompts import Prompt, prepare_prompts
+from .features.resources import FileResource, Resource, prepare_resources, warn_missing_locations
 from .features.tools import prepare_tools
+from .search.groups import NO_GROUPS
 from .search.served_tools import ServedTools, check_discovery, serve_tools
 from .search.tool_search import ToolSearch
 from .server_card import CardExposer
-from .skills.served_skills import prepare_skills, skills_extension
+from .session_key import session_key
+from .skills.served_skills import SkillFiles, prepare_skills, skills_extension
 from .tasks.extension import task_extension
 
 if TYPE_CHECKING:
@@ -42,20 +43,13 @@ if TYPE_CHECKING:
     from .sdk.http import SdkEndpoint
     from .sdk.tasks import Tasks
 
-KEY_VARIABLE: Final = "ADAPTER_HOST_MCP_KEY"
-"""Environment variable with the secret that signs session ids; processes with the same secret share sessions."""
-
-_MIN_KEY_LENGTH: Final = 32
-
-_KEY_PURPOSE: Final = "mcp sessions"
-"""The purpose of the key that is derived from that of the deployment."""
-
 
 class McpExposer(CardExposer):
     """Exposer for `type: mcp`: tools, resources, prompts, skills and tasks over HTTP or stdio."""
 
     config_class = McpConfig
     endpoint = "/mcp"
+    includes = ("mcp", "rest")
     decodes_bodies = True
 
     def __init__(self, config: McpConfig, operations: Operations, context: BuildContext) -> None:
@@ -63,31 +57,15 @@ class McpExposer(CardExposer):
         self._budgets = apply_budgets(config, prepare_tools(config, operations, context), context)
         self.tools = self._budgets.tools
         self.skills = prepare_skills(config, context)
-        self.resources = (*prepare_resources(config.resources, operations, context), *self.skills)
-        self.prompts = prepare_prompts(config.prompts, context)
+        self.resources: Sequence[Resource] = (*prepare_resources(config.resources, operations, context), *self.skills)
+        self.prompts: Mapping[str, Prompt] = prepare_prompts(config.prompts, context)
+        self._groups = NO_GROUPS
         check_discovery(config, self.tools, context)
         self._check_port()
         self._check_cache_scope()
-        self._key = self._session_key()
+        self._key = session_key(config, context)
         self._transport: HttpTransport | None = None
         self._replicas: ReplicaLink | None = None
-
-    def _session_key(self) -> bytes:
-        key = self.context.settings.environment.get(KEY_VARIABLE, "").encode()
-        if key and len(key) < _MIN_KEY_LENGTH:
-            message = f"the secret {KEY_VARIABLE} is too short; use {_MIN_KEY_LENGTH} characters or more"
-            self.context.problem(message, self.config, code="weak-secret")
-        if key or self.stdio or not self.context.state.is_shared:
-            return key or _random_key()
-        sealer = self.context.sealer(_KEY_PURPOSE)
-        if sealer is None:
-            message = (
-                "each replica has MCP sessions of its own: without a key, others do not know when one ends, nor cancel "
-                "its calls; set ADAPTER_HOST_STATE_KEY to the same key for all replicas"
-            )
-            self.context.warn(message, self.config, code="own-sessions")
-            return _random_key()
-        return sealer.sign(b"session key")
 
     def _check_cache_scope(self) -> None:
         if self.config.cache_scope == "public" and self.config.authentication is not None:
@@ -107,6 +85,17 @@ class McpExposer(CardExposer):
         """True with `transport: stdio`."""
         return self.config.transport == "stdio"
 
+    def include(self, included: Sequence[Included]) -> None:
+        """Serve the tools, resources, prompts and skills of other exposers too."""
+        # Imported here, as most exposers include nothing.
+        from .inclusion import merge
+
+        merged = merge(self, self._budgets, included)
+        self._budgets, self._groups = merged.budgets, merged.groups
+        self.tools, self.resources, self.prompts = merged.budgets.tools, merged.resources, merged.prompts
+        self.skills = tuple(resource for resource in self.resources if isinstance(resource, SkillFiles))
+        self.operations = Operations([*self.operations.values(), *merged.included_operations])
+
     def catalog(self) -> Iterable[CatalogEntry]:
         """Return the tools, resources and prompts."""
         return catalog_entries(self._served, self.resources, self.prompts.values())
@@ -124,13 +113,15 @@ class McpExposer(CardExposer):
 
     def search(self, query: str, group: str | None = None) -> Iterable[CatalogEntry]:
         """Return the tools that `search_tools` finds, or would find with `x-discovery: search`."""
-        search = self._served.search or ToolSearch(self.tools, self.context.loaded.capability, self.config.namespace)
+        search = self._served.search or ToolSearch(
+            self.tools, self.context.loaded.capability, self.config.namespace, self._groups
+        )
         return [tool_entry(tool) for tool in search.find(query, group)]
 
     @cached_property
     def _served(self) -> ServedTools:
         # Late, as `validate` needs no schemas to choose what is listed.
-        return serve_tools(self.config, self.tools, self._budgets.added, self.context)
+        return serve_tools(self.config, self.tools, self._budgets.added, self.context, self._groups)
 
     @property
     def _lists_resources(self) -> bool:
@@ -292,9 +283,3 @@ class McpExposer(CardExposer):
 
 def _import_sdk() -> None:
     from .sdk import http  # noqa: F401
-
-
-@cache
-def _random_key() -> bytes:
-    # One per process, created before workers are forked, so that sessions survive reloads and work in every worker.
-    return secrets.token_bytes(_MIN_KEY_LENGTH)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
-from adapter_host import OperationSpec
+from adapter_host import Operation, OperationSpec
 
 MAX_LENGTH: Final = 64
 """MCP allows 128 characters, APIs of model providers often only 64."""
@@ -17,6 +18,9 @@ PORTABLE: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_-]{{0,{MAX_LENGTH - 1}}}")
 
 _ILLEGAL: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _UNPORTABLE: Final = re.compile(r"[^A-Za-z0-9_-]+")
+
+_DIGEST: Final = 8
+"""Characters of the digest at the end of an included name that is shortened."""
 
 SpecT = TypeVar("SpecT", bound=OperationSpec)
 
@@ -43,10 +47,37 @@ def _legal(preferred: str) -> str:
 
 
 def _portable(preferred: str) -> str:
-    if PORTABLE.fullmatch(preferred):
-        return preferred
-    legal = _UNPORTABLE.sub("-", preferred).strip("-") or "tool"
-    return (legal if PORTABLE.match(legal) else f"_{legal}")[:MAX_LENGTH]
+    return portable_name(preferred)[:MAX_LENGTH]
+
+
+def portable_name(text: str) -> str:
+    """Return a text with only the characters of portable names, of any length."""
+    if PORTABLE.fullmatch(text):
+        return text
+    legal = _UNPORTABLE.sub("-", text).strip("-") or "tool"
+    return legal if PORTABLE.match(legal) else f"_{legal}"
+
+
+def operation_names(operations: Iterable[Operation], is_portable: bool) -> Iterator[tuple[Operation, str]]:
+    """Yield the operations of an exposer of another type, each with its name as a tool, in the document's order."""
+    used: set[str] = set()
+    for operation in operations:
+        legal = _portable(operation.name) if is_portable else _legal(operation.name)
+        name = next(candidate for candidate in _candidates(legal) if candidate not in used)
+        used.add(name)
+        yield operation, name
+
+
+def included_name(prefix: str, name: str, is_portable: bool) -> str:
+    """Return the name of an included tool or prompt; a digest of it ends one that would be longer than 64 characters.
+
+    It depends on nothing else that is served.
+    """
+    full = portable_name(f"{prefix}{name}") if is_portable else f"{prefix}{name}"
+    if len(full) <= MAX_LENGTH:
+        return full
+    digest = hashlib.sha256(full.encode()).hexdigest()[:_DIGEST]
+    return f"{full[: MAX_LENGTH - _DIGEST - 1]}-{digest}"
 
 
 def _candidates(legal: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from adapter_host import BuildContext
 from adapter_host_mcp.budget_config import BudgetSpec
@@ -13,6 +14,8 @@ from adapter_host_mcp.features.tools import Tool
 from .held import HeldResults
 from .next_items import next_items_tool
 from .results import NEXT_ITEMS, Budget
+
+RESERVED_NAME: Final = f"'{NEXT_ITEMS}' is the name of a tool of 'x-budget'; rename this one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,20 @@ class Budgets:
 
 def apply_budgets(config: McpConfig, tools: Mapping[str, Tool], context: BuildContext) -> Budgets:
     """Return the tools with their budgets, and report one with the name of the tool that continues results."""
-    held = HeldResults(context)
     specs = {name: _declared(config, tool) for name, tool in tools.items()}
+    budgets = _build(tools, specs, HeldResults(context))
+    if budgets.is_declared and NEXT_ITEMS in tools:
+        context.problem(RESERVED_NAME, tools[NEXT_ITEMS].operation.spec, "name", code="reserved-name")
+    return budgets
+
+
+def adopt_budgets(config: McpConfig, tools: Mapping[str, Tool], held: HeldResults) -> Budgets:
+    """Return tools, some of which are included, with their own budgets, and results in `held`."""
+    return _build(tools, {name: _adopted(config, tool) for name, tool in tools.items()}, held)
+
+
+def _build(tools: Mapping[str, Tool], specs: Mapping[str, BudgetSpec | None], held: HeldResults) -> Budgets:
     is_declared = any(spec is not None and spec.enabled for spec in specs.values())
-    if is_declared and NEXT_ITEMS in tools:
-        message = f"'{NEXT_ITEMS}' is the name of a tool of 'x-budget'; rename this one"
-        context.problem(message, tools[NEXT_ITEMS].operation.spec, "name", code="reserved-name")
     budgeted = {}
     for name, tool in tools.items():
         declared = specs[name]
@@ -55,3 +66,11 @@ def _declared(config: McpConfig, tool: Tool) -> BudgetSpec | None:
     spec = tool.operation.spec
     own = spec.x_budget if isinstance(spec, McpToolSpec) else None
     return config.x_budget if own is None else own
+
+
+def _adopted(config: McpConfig, tool: Tool) -> BudgetSpec | None:
+    """Return the budget that a tool or its own exposer declares, or else that of the exposer that includes it."""
+    if isinstance(tool.budget, Budget) and tool.budget.is_declared:
+        return tool.budget.spec
+    is_disabled = tool.budget is None and isinstance(tool.operation.spec, McpToolSpec)
+    return BudgetSpec(enabled=False) if is_disabled else config.x_budget

@@ -15,6 +15,7 @@ from adapter_host import (
     Input,
     InternalError,
     Location,
+    Model,
     Operation,
     OperationError,
     OperationSpec,
@@ -38,6 +39,7 @@ class Prompt:
     arguments: tuple[Mapping[str, Any], ...]
     operation: Operation
     location: Location | None
+    spec: Model
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -88,6 +90,7 @@ def _build_prompt(spec: McpPromptSpec, context: BuildContext) -> Prompt | None:
             spec.name, spec.description, inputs, _check_arguments(render, inputs), OperationSpec(name=spec.name)
         ),
         location=location,
+        spec=spec,
     )
 
 

@@ -13,6 +13,7 @@ from adapter_host import (
     BuildContext,
     Input,
     Location,
+    Model,
     Operation,
     Operations,
     OperationSpec,
@@ -41,6 +42,7 @@ class Resource(ABC):
     uri: UriTemplate
     operation: Operation
     binary: bool
+    spec: Model
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -136,7 +138,14 @@ def _build_resource(
     operation = operations[spec]
     media_type = spec.mime_type or operation.media_type
     return OperationResource(
-        _resource_name(spec), spec.label, spec.description, media_type, parse_uri(spec.uri), operation, spec.binary
+        _resource_name(spec),
+        spec.label,
+        spec.description,
+        media_type,
+        parse_uri(spec.uri),
+        operation,
+        spec.binary,
+        spec,
     )
 
 
@@ -193,7 +202,7 @@ def _file_resource(spec: McpFileSpec, location: Location) -> FileResource:
     operation = Operation(name, spec.description, (_PATH,), call, OperationSpec(name=name))
     media_type = spec.mime_type or guess_media_type(str(spec.location))
     uri = parse_uri(spec.uri)
-    return FileResource(name, spec.label, spec.description, media_type, uri, operation, spec.binary, location)
+    return FileResource(name, spec.label, spec.description, media_type, uri, operation, spec.binary, spec, location)
 
 
 def _actual_media_type(media_type: str, body: bytes) -> str:

@@ -20,7 +20,7 @@ from adapter_host import (
     Semantics,
     describe_place,
 )
-from adapter_host_mcp.config import McpConfig, McpHints, McpToolSpec, Results
+from adapter_host_mcp.config import McpConfig, McpHints, Results
 from adapter_host_mcp.task_config import McpTaskSpec
 from adapter_host_mcp.tool_names import MAX_LENGTH, rename_message, unique_names
 
@@ -229,7 +229,8 @@ def prepare_tools(config: McpConfig, operations: Operations, context: BuildConte
             message = rename_message(spec.name, name, config.is_portable)
             context.warn(message, spec, "name", code="renamed-tool", replacement=name)
         if spec in operations:
-            tool = _build_tool(name, spec, operations[spec], context, config)
+            annotations = _annotations(spec.label, spec.hints, operations[spec].semantics)
+            tool = operation_tool(name, operations[spec], annotations, context, config)
             if spec.x_task is not None:
                 tool = _add_task(tool, spec.x_task, operations, context)
             tools[name] = tool
@@ -242,13 +243,16 @@ def prepare_tools(config: McpConfig, operations: Operations, context: BuildConte
     return tools
 
 
-def _build_tool(name: str, spec: McpToolSpec, operation: Operation, context: BuildContext, config: McpConfig) -> Tool:
-    header_names = {item.name for item in spec.input_parameters if item.in_ == "header"}
+def operation_tool(
+    name: str, operation: Operation, annotations: Mapping[str, Any], context: BuildContext, config: McpConfig
+) -> Tool:
+    """Return an operation as a tool; inputs that are headers come from the headers of requests."""
+    header_names = {item.name for item in operation.spec.input_parameters if item.in_ == "header"}
     return Tool(
         name=name,
-        title=spec.label,
+        title=operation.spec.label,
         operation=operation,
-        annotations=_annotations(spec.label, spec.hints, operation.semantics),
+        annotations=annotations,
         blob_uri=f"tool://{quote(context.namespace, safe='')}/{name}",
         headers=tuple(item for item in operation.inputs if item.name in header_names),
         results=config.x_results,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from adapter_host import Capability
 from adapter_host_mcp.features.tools import Tool
@@ -11,11 +13,13 @@ from adapter_host_mcp.features.tools import Tool
 Groups = Mapping[str, Sequence[str]]
 """The names of tools by group."""
 
+NO_GROUPS: Final[Groups] = MappingProxyType({})
+
 Prefix = tuple[str, ...]
 
 
-def tool_groups(tools: Iterable[Tool], capability: Capability, namespace: str) -> Groups:
-    """Return the groups of the exposer in `namespace`, the largest first."""
+def tool_groups(tools: Iterable[Tool], capability: Capability, namespace: str, more: Groups = NO_GROUPS) -> Groups:
+    """Return the groups of the exposer in `namespace` with `more` groups, the largest first."""
     listed = list(tools)
     prefixes = Counter(prefix for tool in listed for prefix in _prefixes(tool))
     groups: dict[str, dict[str, None]] = {}
@@ -23,9 +27,9 @@ def tool_groups(tools: Iterable[Tool], capability: Capability, namespace: str) -
         for group in _groups_of(tool, prefixes, len(listed)):
             groups.setdefault(group, {})[tool.name] = None
     known = {tool.name for tool in listed}
-    for skill, names in _skills(capability, namespace):
+    for group, names in (*more.items(), *skill_groups(capability, namespace)):
         if members := dict.fromkeys(name for name in names if name in known):
-            groups.setdefault(skill, {}).update(members)
+            groups.setdefault(group, {}).update(members)
     return {name: list(members) for name, members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))}
 
 
@@ -52,7 +56,7 @@ def _letters(text: str) -> str:
     return "".join(char for char in text.casefold() if char.isalnum())
 
 
-def _skills(capability: Capability, namespace: str) -> Iterator[tuple[str, list[str]]]:
+def skill_groups(capability: Capability, namespace: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the skills of the document with the tools of the exposer that they refer to."""
     for exposer in capability.exposes:
         for skill in getattr(exposer, "skills", ()):

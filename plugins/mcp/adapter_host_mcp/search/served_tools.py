@@ -19,10 +19,12 @@ from adapter_host_mcp.config import McpConfig, McpToolSpec
 from adapter_host_mcp.features.own_tools import check_arguments, own_tool
 from adapter_host_mcp.features.tools import Tool
 
+from .groups import NO_GROUPS, Groups
 from .tool_search import CALL_INPUTS, MOST_RESULTS, ToolSearch, found_tool
 
 SEARCH_TOOLS: Final = "search_tools"
 CALL_TOOL: Final = "call_tool"
+RESERVED_NAMES: Final = (SEARCH_TOOLS, CALL_TOOL)
 
 LONGEST_QUERY: Final = 1000
 """Characters of a query."""
@@ -47,20 +49,27 @@ def check_discovery(config: McpConfig, tools: Mapping[str, Tool], context: Build
                 message = "'x-pinned' is ignored without 'x-discovery: search' or 'auto'; all tools are listed"
                 context.warn(message, spec, "x-pinned", code="ignored")
         return
-    for name in (SEARCH_TOOLS, CALL_TOOL):
+    for name in RESERVED_NAMES:
         if name in tools:
             message = f"'{name}' is the name of a tool of 'x-discovery: {config.x_discovery}'; rename this one"
             context.problem(message, tools[name].operation.spec, "name", code="reserved-name")
 
 
 def serve_tools(
-    config: McpConfig, tools: Mapping[str, Tool], always_listed: Mapping[str, Tool], context: BuildContext
+    config: McpConfig,
+    tools: Mapping[str, Tool],
+    always_listed: Mapping[str, Tool],
+    context: BuildContext,
+    groups: Groups = NO_GROUPS,
 ) -> ServedTools:
-    """Return the tools that clients list and call; those of `always_listed` are not searched."""
+    """Return the tools that clients list and call; those of `always_listed` are not searched.
+
+    `groups` are added to those of the search.
+    """
     if not tools or not _uses_search(config, tools):
         all_tools = {**tools, **always_listed} if always_listed else tools
         return ServedTools(all_tools, all_tools)
-    search = ToolSearch(tools, context.loaded.capability, config.namespace)
+    search = ToolSearch(tools, context.loaded.capability, config.namespace, groups)
     added = {**{tool.name: tool for tool in (_search_tools(search), _call_tool(search))}, **always_listed}
     pinned = {name: tool for name, tool in tools.items() if _is_pinned(tool)}
     return ServedTools({**tools, **added}, {**added, **pinned}, search)

@@ -19,7 +19,7 @@ from adapter_host_mcp.features.own_tools import check_arguments
 from adapter_host_mcp.features.tools import Tool
 
 from .documents import tool_texts
-from .groups import Groups, tool_groups
+from .groups import NO_GROUPS, Groups, tool_groups
 from .index import Index
 
 MOST_RESULTS: Final = 5
@@ -41,10 +41,13 @@ _LONGEST_NAME: Final = 128
 class ToolSearch:
     """Finds tools by words. The index is built on first use; `prepare` builds it before."""
 
-    def __init__(self, tools: Mapping[str, Tool], capability: Capability, namespace: str) -> None:
+    def __init__(
+        self, tools: Mapping[str, Tool], capability: Capability, namespace: str, groups: Groups = NO_GROUPS
+    ) -> None:
         self.tools = tools
         self._capability = capability
         self._namespace = namespace
+        self._more_groups = groups
         self._converts_texts = any(tool.converts_texts for tool in tools.values())
         self._by_number = list(tools.values())
         self._numbers = {name: number for number, name in enumerate(tools)}
@@ -52,7 +55,7 @@ class ToolSearch:
     @cached_property
     def groups(self) -> Groups:
         """The names of tools by group, the largest group first."""
-        return tool_groups(self.tools.values(), self._capability, self._namespace)
+        return tool_groups(self.tools.values(), self._capability, self._namespace, self._more_groups)
 
     @cached_property
     def _index(self) -> Index:

@@ -213,10 +213,10 @@ def _build_skill(uri: str, spec: Any, location: Location | None) -> SkillFiles:
         return await skill.read(arguments)
 
     operation = Operation(spec.name, spec.description, (_PATH,), read, OperationSpec(name=spec.name))
-    template, generated = parse_uri(uri), write_skill_file(spec)
+    template, generated, cache = parse_uri(uri), write_skill_file(spec), _Cache()
     description = spec.description
     # `read` needs the skill, which needs the operation with `read`.
-    skill = SkillFiles(spec.name, None, description, None, template, operation, False, location, generated, _Cache())
+    skill = SkillFiles(spec.name, None, description, None, template, operation, False, spec, location, generated, cache)
     return skill
 
 
