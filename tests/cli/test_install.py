@@ -98,6 +98,58 @@ def test_print_config_has_the_public_url(capsys: pytest.CaptureFixture[str]) -> 
     assert "https://mcp.example.com/greeting/mcp" in capsys.readouterr().out
 
 
+OTHER: Final = str(ROOT / "capabilities/observatory.yaml")
+
+
+def test_print_config_covers_all_exposers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--print-config", "cursor", FILE, OTHER]) == 0
+    assert json.loads(capsys.readouterr().out)["mcpServers"].keys() == {"greeting-mcp", "observatory-mcp"}
+
+
+def test_print_config_of_one_endpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--print-config", "cursor", "--mcp-endpoint", "9400", FILE, OTHER]) == 0
+    servers = json.loads(capsys.readouterr().out)["mcpServers"]
+    assert servers == {"adapter-host": {"url": "http://127.0.0.1:9400/mcp"}}
+
+
+def test_install_urls_of_several_exposers(home: Path) -> None:
+    assert main(["install", "cursor", "--http", FILE, OTHER]) == 0
+    servers = read(home / ".cursor/mcp.json")["mcpServers"]
+    assert servers == {"greeting-mcp": {"url": URL}, "observatory-mcp": {"url": "http://127.0.0.1:9101/mcp"}}
+
+
+def test_several_servers_have_no_single_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["install", "cursor", "--http", "--name", "x", FILE, OTHER]) == 2
+    assert "--name is the name of one server, and these are several" in capsys.readouterr().err
+
+
+def test_install_refuses_what_one_endpoint_cannot_serve(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for name in ("first", "second"):
+        secured = f"namespace: {name}-mcp\n      authentication: {{type: bearer, token: {name}}}\n"
+        text = Path(FILE).read_text().replace("namespace: greeting-rest", f"namespace: {name}-rest")
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(text.replace("namespace: greeting-mcp\n", secured))
+    assert main(["install", "cursor", *map(str, files)]) == 1
+    assert f"'second-mcp' requires another authentication than 'first-mcp' ({files[0]}:" in capsys.readouterr().err
+    assert not (home / ".cursor").exists()
+
+
+async def test_installed_command_serves_several_files(home: Path) -> None:
+    assert main(["install", "cursor", FILE, OTHER]) == 0
+    entry = read(home / ".cursor/mcp.json")["mcpServers"]["adapter-host"]
+    assert entry["args"] == ["serve", "--stdio", "--mcp-endpoint", "0", FILE, OTHER]
+    parameters = StdioServerParameters(command=entry["command"], args=entry["args"])
+    async with stdio_client(parameters) as streams, ClientSession(*streams) as session:
+        await session.initialize()
+        called = await session.call_tool("greeting-mcp_greet", {"name": "Ada", "times": 1})
+        assert not called.is_error
+        names = [tool.name for tool in (await session.list_tools()).tools]
+    assert "observatory-mcp_book-night" in names
+
+
 async def test_installed_command_serves(home: Path) -> None:
     assert main(["install", "claude-desktop", FILE]) == 0
     file, section, _ = STDIO["claude-desktop"]

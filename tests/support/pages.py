@@ -21,8 +21,9 @@ from typing import Any
 
 from aiohttp import encode_basic_auth
 
-from adapter_host import Host, Settings
+from adapter_host import Host, McpEndpoint, Settings
 from adapter_host.cli import main
+from adapter_host.cli.options.mcp_endpoint import mcp_endpoint
 from adapter_host.cli.output.table import table
 from adapter_host.cli.serve import command as serve
 from tests.support.paths import ROOT
@@ -136,7 +137,7 @@ class Reader:
         options = parser.parse_args(words)
         files = [*options.capability, *options.paths]
         if options.mock and all(Path(file).exists() for file in files):
-            self.served = Served(files, dict(options.port))
+            self.served = Served(files, dict(options.port), mcp_endpoint(options))
             self._compare("serve", self.served.table(), output)
 
     def _stop(self) -> None:
@@ -163,8 +164,9 @@ def _said(words: list[str]) -> str:
 class Served:
     """Capabilities served with a mock server, in a thread; `ports` maps declared to actual ports."""
 
-    def __init__(self, files: list[str], given: Mapping[str, int]) -> None:
+    def __init__(self, files: list[str], given: Mapping[str, int], mcp_endpoint: McpEndpoint | None) -> None:
         self._files = files
+        self._mcp_endpoint = mcp_endpoint
         declared = {each.exposer.config.namespace: each.exposer.config.port for each in self._host({}).status()}
         wanted = {**declared, **given}
         shared = {port: _free_port() for port, users in Counter(wanted.values()).items() if users > 1}
@@ -180,7 +182,9 @@ class Served:
             self.ports[wanted[status.namespace]] = int(re.findall(r":(\d+)", status.url)[0])
 
     def _host(self, ports: Mapping[str, int]) -> Host:
-        return Host(*self._files, settings=Settings(mock=True, environment={}, ports=ports))
+        return Host(
+            *self._files, settings=Settings(mock=True, environment={}, ports=ports, mcp_endpoint=self._mcp_endpoint)
+        )
 
     def _wait(self, awaited: Any) -> None:
         asyncio.run_coroutine_threadsafe(awaited, self._loop).result(timeout=20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from adapter_host.compiler.plan import Plan
@@ -16,6 +16,7 @@ from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
 
+from .options.mcp_endpoint import add_mcp_endpoint_options, mcp_endpoint
 from .options.plugins import add_plugin_options, build_plugins, setting_values
 from .options.shared import (
     add_format_option,
@@ -54,6 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_openapi_options(parser)
     add_port_options(parser)
+    add_mcp_endpoint_options(parser)
     add_plugin_options(parser)
 
 
@@ -70,15 +72,15 @@ class Report:
     def validate(self, documents: Iterable[Document], plugins: Plugins, settings: Settings, *, strict: bool) -> None:
         """Load and compile documents as one host does, and record their problems."""
         loading = load_documents(tuple(documents), plugins, settings, strict=strict)
-        loading.add_clashes(process_clashes(loading.plans, settings))
+        loading.add_clashes(process_clashes(loading.all_plans, settings))
         self.documents += loading.documents
         self.refused += loading.documents - len(loading.servable)
         self._add_problems(loading.problems)
-        for plan in loading.plans:
+        for plan in loading.all_plans:
             self._add_problems(plan.loaded.diagnostics.problems)
         for plan in loading.servable:
             self.operations += sum(len(exposer_plan.exposer.operations) for exposer_plan in plan.exposers)
-        self.plans += loading.plans
+        self.plans += loading.all_plans
 
     def _add_problems(self, problems: Iterable[Problem]) -> None:
         self.problems.update(dict.fromkeys(problems))
@@ -100,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
         **openapi_settings(options),
         base_uris=dict(options.base_uri),
         ports=dict(options.port),
+        mcp_endpoint=mcp_endpoint(options),
         address=options.address,
         plugins=setting_values(options),
     )
@@ -110,7 +113,8 @@ def run(options: argparse.Namespace) -> int:
 
         from .changes import find_changes, named_files, print_diff, write_fixes
 
-        check = partial(check_text, plugins=plugins, settings=settings, strict=options.strict)
+        one = replace(settings, mcp_endpoint=None)
+        check = partial(check_text, plugins=plugins, settings=one, strict=options.strict)
         changes = find_changes(report.sorted_problems(), named_files(options.paths), check)
         if options.diff:
             return 1 if print_diff(changes) or report.count(warning=False) else 0

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adapter_host.cli import UsageError
+from adapter_host.host.combined import COMBINED, OPTION, combinable, combined_exposer
 from adapter_host.host.host import Host
 from adapter_host.plugin.exposer import Exposer
 from adapter_host.server.layout import plan_listeners
+from adapter_host.settings import McpEndpoint
 
 from .formats import Client, Server
 
@@ -26,26 +28,40 @@ def client_entries(client: Client, servers: Sequence[Server]) -> str:
 def stdio_server(
     host: Host, paths: Sequence[str], options: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> Server:
-    """Return the one exposer of a host that can be served over standard input and output; raise `UsageError`."""
-    names = [
-        status.exposer.config.namespace
-        for status in host.status()
-        if type(status.exposer).serve_stdio is not Exposer.serve_stdio
-    ]
-    if len(names) != 1:
-        known = ", ".join(names) or "none"
-        raise UsageError(f"standard input and output can serve exactly one MCP exposer (known: {known})")
+    """Return the server over standard input and output for everything that a host serves; raise `UsageError`.
+
+    More than one MCP exposer is one endpoint, as with `--mcp-endpoint`.
+    """
+    nodes = combinable(host.plans, host.plugins)
+    if not nodes:
+        raise UsageError("no exposer can be served over standard input and output; add one of type mcp")
+    first = nodes[0].exposer
+    is_alone = len(nodes) == 1 and type(first).serve_stdio is not Exposer.serve_stdio
+    is_combined = combined_exposer(host.plans) is not None or not is_alone
+    name = COMBINED if is_combined else first.config.namespace
+    shared = _endpoint_options(host.settings.mcp_endpoint) if is_combined else []
     files = [str(Path(path).absolute()) for path in paths]
-    return Server(names[0], command=[*_command(), "serve", "--stdio", *options, *files], environment=environment or {})
+    command = [*_command(), "serve", "--stdio", *shared, *options, *files]
+    return Server(name, command=command, environment=environment or {})
+
+
+def _endpoint_options(endpoint: McpEndpoint | None) -> list[str]:
+    chosen = [] if endpoint is None else [f"--only={word}" for word in endpoint.only]
+    left_out = [] if endpoint is None else [f"--except={word}" for word in endpoint.excluded]
+    return [OPTION, "0", *chosen, *left_out]
 
 
 def http_servers(host: Host) -> list[Server]:
-    """Return the MCP exposers of a host with their URLs; raise `UsageError` if there is none, or a URL is unknown."""
+    """Return the MCP exposers of a host with their URLs, or the one endpoint over all of them (`--mcp-endpoint`).
+
+    Raise `UsageError` if there is none, or a URL is unknown.
+    """
     servers = []
+    combined = combined_exposer(host.plans)
     for listener in plan_listeners(host.plans, host.settings):
         for mount in listener.mounts:
             config = mount.exposer.config
-            if config.type != "mcp":
+            if config.type != "mcp" or combined not in (None, mount.exposer):
                 continue
             # The port is unknown before the start if it is 0.
             mount.set_public_url(host.settings, listener.url(mount) if listener.port else None)

@@ -36,9 +36,14 @@ def pair(text: str, syntax: str = "NAME=VALUE") -> tuple[str, str]:
 def port_pair(text: str) -> tuple[str, int]:
     """Parse `NAMESPACE=PORT`."""
     name, value = pair(text, "NAMESPACE=PORT")
-    if not value.isdecimal() or int(value) > 65535:
-        raise argparse.ArgumentTypeError(f"'{value}' is not a port; use 0 to 65535 (0: any free port)")
-    return name, int(value)
+    return name, port_number(value)
+
+
+def port_number(text: str) -> int:
+    """Parse a port."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a port; use 0 to 65535 (0: any free port)")
+    return int(text)
 
 
 def base_uri_pair(text: str) -> tuple[str, str]:
@@ -79,7 +84,8 @@ def add_port_options(group: argparse._ActionsContainer) -> None:
 
 def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> None:
     """Raise `UsageError` for an option that would have no effect, such as an override of an unknown namespace."""
-    for option, values in (("--only", options.only), ("--overlay", overlays_of(options, ""))):
+    only = () if getattr(options, "mcp_endpoint", None) else options.only
+    for option, values in (("--only", only), ("--overlay", overlays_of(options, ""))):
         if values and not any(plan.loaded.source.converted_from for plan in plans):
             raise UsageError(f"{option}: no OpenAPI document is among the files")
     exposers = {exposer_plan.exposer.config.namespace for plan in plans for exposer_plan in plan.exposers}
@@ -156,7 +162,8 @@ def openapi_settings(options: argparse.Namespace) -> Mapping[str, Any]:
     """Return the settings from the options for OpenAPI documents."""
     namespaces = {name for name, _ in options.overlay if name}
     return {
-        "only": tuple(options.only),
+        # With an MCP endpoint over everything, its entries are chosen instead.
+        "only": () if getattr(options, "mcp_endpoint", None) else tuple(options.only),
         "overlays": overlays_of(options, ""),
         "openapi": dict(options.openapi),
         "openapi_overlays": {name: overlays_of(options, name) for name in namespaces},

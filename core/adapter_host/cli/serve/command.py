@@ -21,6 +21,7 @@ from typing import Any
 from adapter_host.cli import GC_WHILE_SERVING, UsageError, print_error, print_problems
 from adapter_host.cli.clients.formats import CLIENTS
 from adapter_host.cli.clients.servers import client_entries, http_servers, stdio_server
+from adapter_host.cli.options.mcp_endpoint import mcp_endpoint
 from adapter_host.cli.options.plugins import build_plugins, configured_state, configured_tls
 from adapter_host.cli.options.shared import build_settings, check_namespaces
 from adapter_host.cli.output.escapes import escape
@@ -39,6 +40,7 @@ from .inherited import assign_sockets, take_sockets
 from .options import add_options as add_options
 from .ready_file import ReadyFile, startup_events, startup_message
 from .reloading import HeldHangUp, ProcessReloader, ReloadTriggers
+from .stdio import find_stdio_exposer, serve_stdio
 from .supervisor import Supervisor, WorkerProcess, WorkerSpec, check_workers
 from .worker import run_worker
 
@@ -83,7 +85,7 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
         raise StartError(f"no exposer in {', '.join(paths)}; add one under 'exposes'")
     if clashes := process_clashes(host.plans, host.settings):
         raise ProblemsError([*host.warnings, *(clash.problem for clash in clashes)])
-    stdio_exposer = _find_stdio_exposer(host, required=options.stdio)
+    stdio_exposer = find_stdio_exposer(host, required=options.stdio)
     check_namespaces(options, host.plans)
     for problem in dict.fromkeys((*host.warnings, *expensive_exposers(host.plans))):
         announce(escape(str(problem)), [problem_event(problem)])
@@ -109,7 +111,8 @@ def _print_config(paths: Sequence[str], options: argparse.Namespace) -> int:
     client = CLIENTS[options.print_config]
     host = _build_host(paths, options)
     check_namespaces(options, host.plans)
-    servers = [stdio_server(host, paths)] if options.stdio or client.url_key is None else http_servers(host)
+    is_stdio = options.stdio or client.url_key is None
+    servers = [stdio_server(host, paths)] if is_stdio else http_servers(host)
     sys.stdout.write(client_entries(client, servers))
     return 0
 
@@ -133,6 +136,7 @@ def _build_host(
             sockets=sockets or {},
             public_urls=dict(options.public_url),
             address=options.address,
+            mcp_endpoint=mcp_endpoint(options),
             state=options.state or configured_state(options),
             state_prefix=options.state_prefix,
             tls=configured_tls(options),
@@ -197,31 +201,12 @@ def _supervise(
     return Supervisor(host, spec, [WorkerProcess(number) for number in range(1, options.workers + 1)]).run()
 
 
-def _find_stdio_exposer(host: Host, *, required: bool) -> Exposer[Any] | None:
-    """Return the exposer to serve over standard input and output, if any; raise `StartError`."""
-    exposers = [status.exposer for status in host.status()]
-    candidates = [
-        exposer
-        for exposer in exposers
-        if exposer.stdio or (required and type(exposer).serve_stdio is not Exposer.serve_stdio)
-    ]
-    if len(candidates) > 1 or (required and not candidates):
-        names = ", ".join(exposer.config.namespace for exposer in candidates) or "none"
-        raise StartError(f"standard input and output can serve exactly one exposer (known: {names})")
-    return candidates[0] if candidates else None
-
-
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return the event loop factory of uvloop if installed, else None for asyncio's own."""
     if find_spec("uvloop") is None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
     return factory
-
-
-async def _serve_stdio(exposer: Exposer[Any]) -> None:
-    with exposer.context.site.calls("stdio"):
-        await exposer.serve_stdio()
 
 
 async def _serve(
@@ -240,7 +225,7 @@ async def _serve(
     gc.freeze()
     gc.set_threshold(*GC_WHILE_SERVING)
     stdio_session = (
-        asyncio.ensure_future(_serve_stdio(stdio_exposer))
+        asyncio.ensure_future(serve_stdio(stdio_exposer))
         if stdio_exposer
         else asyncio.get_running_loop().create_future()
     )

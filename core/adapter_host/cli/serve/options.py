@@ -6,6 +6,7 @@ import argparse
 
 from adapter_host.capability.media_types import parse_size
 from adapter_host.cli.clients.formats import CLIENTS
+from adapter_host.cli.options.mcp_endpoint import add_mcp_endpoint_options
 from adapter_host.cli.options.plugins import add_plugin_options
 from adapter_host.cli.options.shared import (
     add_openapi_options,
@@ -47,6 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_network_options(group: argparse._ArgumentGroup) -> None:
     add_port_options(group)
+    add_mcp_endpoint_options(group)
     group.add_argument(
         "--uds", action="append", default=[], type=path_pair, metavar="[NAMESPACE=]PATH",
         help="Unix socket in place of the port of an exposer, or of all HTTP exposers but control ports (repeatable)",

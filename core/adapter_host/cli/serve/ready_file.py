@@ -11,8 +11,9 @@ import orjson
 
 from adapter_host.cli.output.escapes import escape
 from adapter_host.cli.output.events import Event, announce
-from adapter_host.cli.output.exposer_views import safe_catalog, safe_usage
+from adapter_host.cli.output.exposer_views import safe_catalog
 from adapter_host.cli.output.table import table
+from adapter_host.cli.output.usage import usage_examples
 from adapter_host.errors import StartError
 from adapter_host.host.status import ExposerStatus
 
@@ -86,14 +87,8 @@ def _count(status: ExposerStatus) -> int | None:
 
 
 def startup_message(statuses: Sequence[ExposerStatus], *, mock: bool) -> str:
-    """Return the table of exposers, and an example for each type."""
-    usage_by_type = {}
-    for status in statuses:
-        if status.type in usage_by_type or not status.url or status.url.startswith("http://unix:"):
-            continue  # the commands are for clients that use a URL
-        if usage := safe_usage(status.exposer, status.url):
-            usage_by_type[status.type] = usage
-    paragraphs = [status_table(statuses), *usage_by_type.values()]
+    """Return the table of exposers, and how clients use them."""
+    paragraphs = [status_table(statuses), *usage_examples(statuses)]
     if mock and any(status.authentication != "none" for status in statuses):
         paragraphs.append("with --mock, the value of each secret is 'mock-' followed by its key")
     return escape("\n\n".join(paragraphs), keep="\n") + "\n"
