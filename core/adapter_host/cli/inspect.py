@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     if options.search is not None:
         show_search(host.plans, options.search, options.group, options.format)
         return 0
-    listing = [_describe_plan(plan) for plan in host.plans]
+    listing = [_describe_plan(plan) for plan in host.plans if plan.is_served]
     if options.format == "json":
         output = listing[0] if len(listing) == 1 else listing
         print(to_json(output, indent=True))
@@ -104,6 +104,7 @@ def _catalog_entry(entry: CatalogEntry) -> dict[str, Any]:
         **({"tags": list(tags)} if operation and (tags := operation.spec.tags) else {}),
         "inputs": [_input(parameter) for parameter in operation.inputs] if operation else [],
         **entry.details,
+        **({"included": operation.origin.place()} if operation and operation.origin else {}),
         "upstream": _upstream(operation) if operation else [],
     }
 

@@ -11,7 +11,7 @@ from adapter_host.compiler.plan import Plan
 from adapter_host.document.nodes import Position
 from adapter_host.document.source import Source
 from adapter_host.errors import Problem, ProblemsError
-from adapter_host.host.loading import load_documents
+from adapter_host.host.loading import Loading, load_documents
 from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.server.addresses import process_clashes
 from adapter_host.settings import Settings
@@ -23,12 +23,13 @@ _KEYS = frozenset({"capability", "naftiko", "ikanos"})
 class Check:
     """The problems of a document and its plan; of an invalid document, the plan of its valid parts, if there is one.
 
-    `models` are the models by the position of their mappings.
+    `models` are the models by the position of their mappings, `included` the plans of the files that it includes.
     """
 
     problems: Sequence[Problem] = ()
     plan: Plan | None = None
     models: dict[Position, list[Model]] = field(default_factory=dict)
+    included: Sequence[Plan] = ()
 
 
 def is_capability(source: Source) -> bool:
@@ -58,16 +59,19 @@ def check_text(
     loading.add_clashes(process_clashes(loading.plans, settings))
     if loading.plans:
         plan = loading.plans[0]
-        return Check((*loading.problems, *plan.loaded.diagnostics.problems), plan, _models(plan.loaded))
+        problems = (*loading.problems, *plan.loaded.diagnostics.problems)
+        return Check(problems, plan, _models(plan.loaded), loading.included)
     partial = _valid_parts(text, file, plugins, settings)
-    return Check(tuple(loading.problems), partial, _models(partial.loaded) if partial else {})
+    if not partial.plans:
+        return Check(tuple(loading.problems))
+    plan = partial.plans[0]
+    return Check(tuple(loading.problems), plan, _models(plan.loaded), partial.included)
 
 
-def _valid_parts(text: str, file: str, plugins: Plugins, settings: Settings) -> Plan | None:
+def _valid_parts(text: str, file: str, plugins: Plugins, settings: Settings) -> Loading:
     # Secrets that are not set would be problems of the operations that use them.
     lenient = replace(settings, skip_invalid=True, mock=True)
-    plans = load_documents((Source.parse(text, file),), plugins, lenient).plans
-    return plans[0] if plans else None
+    return load_documents((Source.parse(text, file),), plugins, lenient)
 
 
 def _models(loaded: LoadedCapability) -> dict[Position, list[Model]]:

@@ -13,6 +13,7 @@ from adapter_host.operation.operation import ConsumedOperation
 
 from .check import Check
 from .cursor import Insertion, is_marked, value_at
+from .includes import NAMED_KEYS, include_names, is_in_include
 from .names import CALL, REF, TARGET, Unit, functions, input_names, last_key, operation_at, unit_at
 from .paths import base_path, next_paths, result_schema
 from .schema_walk import SchemaWalk
@@ -41,11 +42,16 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """The last plan of a document, and functions that return the schema of the language, and the check of a text."""
+    """The last check with a plan, and functions that return the schema of the language, and the check of a text."""
 
-    plan: Plan | None
+    last: Check
     walk: Callable[[], SchemaWalk]
     check: Callable[[str], Check]
+
+    @property
+    def plan(self) -> Plan | None:
+        """The last plan of the document."""
+        return self.last.plan
 
 
 def completions(insertion: Insertion, known: Knowledge, after: str) -> list[Completion]:
@@ -74,6 +80,11 @@ def _named(item: Insertion, known: Knowledge) -> Iterable[Completion] | None:
     key, plan = last_key(item.loc), known.plan
     if item.before.lstrip("'\"").startswith("$") and not _PATH_SECTIONS.isdisjoint(item.loc):
         return _paths(item, known.check(item.text))
+    if is_in_include(item.loc) and key in NAMED_KEYS:
+        check = known.check(item.text)
+        # An unfinished name may leave nothing that is valid.
+        names = include_names(known.last if check.plan is None else check, item.source, item.loc)
+        return [Completion(name, NAMED_KEYS[key], item.start, item.end, detail) for name, detail in names.items()]
     if key not in (CALL, REF, TARGET):
         return None
     if plan is None:

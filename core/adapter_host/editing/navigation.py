@@ -16,6 +16,7 @@ from adapter_host.plugin.tool_tokens import entry_definition_text, estimate_toke
 
 from .check import Check
 from .cursor import Place, value_at
+from .includes import include_definitions, include_description, is_in_include
 from .names import (
     CALL,
     REF,
@@ -45,7 +46,9 @@ def definitions(place: Place, position: int, source: Source, check: Check) -> li
 
 def _definitions(place: Place, position: int, source: Source, check: Check, plan: Plan) -> Iterator[Position | None]:
     key, value = last_key(place.loc), value_at(source.data, place.loc)
-    if name := _tag_at(place, position):
+    if is_in_include(place.loc):
+        yield from include_definitions(check, source, place.loc)
+    elif name := _tag_at(place, position):
         yield bind_place(plan.loaded, name)
     elif key == CALL:
         operation = operation_at(plan, unit_at(check, source, place.loc))
@@ -74,6 +77,8 @@ def description(place: Place, position: int, source: Source, check: Check) -> st
         return ""
     if not place.is_key and (name := _tag_at(place, position)):
         return _secret(plan, name)
+    if is_in_include(place.loc):
+        return include_description(check, source, place.loc)
     key, value = last_key(place.loc), value_at(source.data, place.loc)
     unit = unit_at(check, source, place.loc[:-1])
     operation = operation_at(plan, unit)

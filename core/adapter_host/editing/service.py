@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from adapter_host.compiler.language_schema.document import language_schema
-from adapter_host.compiler.plan import Plan
+from adapter_host.document.nodes import Position
 from adapter_host.document.source import MAX_BYTES, Source
 from adapter_host.document.text.formatting import formatted
 from adapter_host.document.text.layout import Layout
@@ -23,6 +23,7 @@ from .check import Check, check_text, is_capability, is_capability_text
 from .completion import Completion, Knowledge, completions
 from .cursor import Place, insertion_at, place_at
 from .fixes import Document, Edit, edits_of, suggested_edits, title_of
+from .includes import include_loc
 from .marks import Marks
 from .names import import_loc
 from .navigation import definitions, description
@@ -84,7 +85,7 @@ class LanguageService:
     expects_capabilities: bool = False
     """Whether all texts are capabilities, so that another text has a problem."""
     _checks: dict[str, tuple[str, Check]] = field(default_factory=dict, init=False, repr=False)
-    _plans: dict[str, Plan] = field(default_factory=dict, init=False, repr=False)
+    _last: dict[str, Check] = field(default_factory=dict, init=False, repr=False)
     _walk: SchemaWalk | None = field(default=None, init=False, repr=False)
 
     def problems(self, file: str, text: str) -> list[DocumentProblem]:
@@ -101,7 +102,7 @@ class LanguageService:
         marks = Marks(text)
         others = {problem.file for problem in check.problems} - {file}
         source = Source.parse(text, file) if others else None
-        imports = {} if source is None else {name: source.position_of(import_loc(source, name)) for name in others}
+        imports = {} if source is None else {name: _place_of(source, name) for name in others}
         found = []
         for problem in check.problems:
             _, line, column = imports.get(problem.file, (file, problem.line, problem.column))
@@ -117,9 +118,9 @@ class LanguageService:
         item = None if len(text) > MAX_CHARACTERS else insertion_at(text, position, file)
         if item is None or not is_capability(item.source):
             return []
-        if file not in self._plans:
+        if file not in self._last:
             self._check(file, text)
-        known = Knowledge(self._plans.get(file), self._schema, partial(self._check_text, file))
+        known = Knowledge(self._last.get(file, Check()), self._schema, partial(self._check_text, file))
         return completions(item, known, text[position : position + 2])
 
     def definitions(self, file: str, text: str, position: int) -> list[Declaration]:
@@ -167,12 +168,13 @@ class LanguageService:
 
     def files(self, file: str) -> Sequence[str]:
         """Return the files that the last plan of a document was made from."""
-        return self._plans[file].loaded.files if file in self._plans else ()
+        plan = self._last[file].plan if file in self._last else None
+        return () if plan is None else plan.loaded.files
 
     def forget(self, file: str) -> None:
         """Forget a document that is closed."""
         self._checks.pop(file, None)
-        self._plans.pop(file, None)
+        self._last.pop(file, None)
 
     def _check_text(self, file: str, text: str) -> Check:
         with restrict_reads(RestrictedReads(self.folders, self.texts)):
@@ -210,5 +212,10 @@ class LanguageService:
         check = self._check_text(file, text)
         self._checks[file] = text, check
         if check.plan is not None:
-            self._plans[file] = check.plan
+            self._last[file] = check
         return check
+
+
+def _place_of(source: Source, file: str) -> Position:
+    """Return where a document imports or includes another file."""
+    return source.position_of(import_loc(source, file) or include_loc(source, file))

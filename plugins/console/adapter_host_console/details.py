@@ -67,8 +67,11 @@ def _capability(plan: Plan, statuses: Mapping[int, Any]) -> dict[str, Any]:
 def detail(entry: Entry, url: str | None) -> dict[str, Any]:
     """Return an entry as its callers see it, and its requests to consumed APIs; `url` is that of its exposer."""
     operation, details = entry.entry.operation, entry.entry.details
-    loaded = entry.plan.loaded
-    file, line, _ = loaded.source.position_of(loaded.loc(operation.spec if operation else entry.exposer.config))
+    origin = operation.origin if operation else None
+    loaded, section = entry.plan.loaded, operation.spec if operation else entry.exposer.config
+    if origin is not None:
+        loaded, section = origin.loaded, origin.spec
+    file, line, _ = loaded.source.position_of(loaded.loc(section))
     credentials = entry.exposer_plan.credentials
     description = entry.description
     schema = details.get("inputSchema")
@@ -77,6 +80,10 @@ def detail(entry: Entry, url: str | None) -> dict[str, Any]:
         "name": entry.name,
         "description": description,
         "capability": loaded.capability.label,
+        "declared": {
+            "exposer": entry.exposer.config.namespace if origin is None else origin.site.exposer,
+            "name": entry.name if origin is None else origin.name,
+        },
         "file": file,
         "line": line,
         "url": url,

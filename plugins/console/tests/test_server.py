@@ -20,6 +20,7 @@ from adapter_host import (
     Exposer,
     ExposerConfig,
     Host,
+    McpEndpoint,
     Operation,
     OperationSpec,
     PluginError,
@@ -302,6 +303,20 @@ async def test_a_route_as_a_client_sees_it(console: Console) -> None:
     assert [(each["name"], each["in"]) for each in route["inputs"]] == [("number", "path")]
     assert route["hints"] == ["read-only", "idempotent"]
     assert route["tokens"] is None
+
+
+async def test_an_included_tool_is_that_of_its_own_exposer(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving(capsys, environment={"SHOP_TOKEN": SECRET}, mcp_endpoint=McpEndpoint(port=0)) as console:
+        await console.log_in()
+        entry = await console.find("shop-tools_find-order", "adapter-host")
+        _, tool = await console.get(f"/api/operations/{entry}")
+        _, own = await console.get(f"/api/operations/{await console.find('find-order', 'shop-tools')}")
+        _, called = await console.post(f"/api/operations/{entry}/call", {"arguments": {"number": "7"}, "way": "client"})
+    assert (tool["exposer"], tool["declared"]) == ("adapter-host", {"exposer": "shop-tools", "name": "find-order"})
+    assert [tool[key] for key in ("capability", "file", "line", "declared")] == [
+        own[key] for key in ("capability", "file", "line", "declared")
+    ]
+    assert called["status"] == 200
 
 
 async def test_an_id_survives_a_reload(console: Console) -> None:

@@ -366,3 +366,67 @@ async def test_suggested_names_are_written(editor: Editor, folder: Path, right: 
     assert isinstance(edit, types.TextEdit)
     assert edit.new_text in right
     assert edit.range.start.line == text[: text.index(wrong)].count("\n")
+
+
+ORDERS = """\
+naftiko: 1.0.0-alpha2
+info: {label: Orders}
+capability:
+  exposes:
+    - type: control
+      namespace: health
+      port: 9100
+    - type: mcp
+      namespace: orders
+      port: 9001
+      tools:
+        - {name: list, description: Lists orders, tags: [reads], outputParameters: [{type: string, value: none}]}
+        - {name: cancel, tags: [writes], outputParameters: [{type: string, value: done}]}
+"""
+
+DESK = """\
+naftiko: 1.0.0-alpha2
+info: {label: Desk}
+capability:
+  exposes:
+    - type: mcp
+      namespace: desk
+      port: 9002
+      tools: []
+      x-include:
+        - location: ./orders.yaml
+          namespace: orders
+          only:
+            names: [list]
+            tags: [writes]
+"""
+
+
+async def test_an_editor_knows_what_is_included(editor: Editor, folder: Path) -> None:
+    (folder / "orders.yaml").write_text(ORDERS)
+    uri = editor.open(folder / "desk.yaml", DESK)
+    assert await editor.diagnostics(uri, 1) == []
+    hovered = await editor.hover(uri, place(DESK, "namespace: ord"))
+    assert hovered == "**orders** (mcp) has 2 entries: `list`, `cancel`"
+    places = [
+        (found.uri, found.range.start.line)
+        for before in ("./ord", "namespace: ord", "names: [li")
+        for found in await editor.define(uri, place(DESK, before))
+    ]
+    other = (folder / "orders.yaml").as_uri()
+    assert places == [(other, 0), (other, 8), (other, 11)]
+    proposed = {}
+    for key, old, new in (("namespace", ": orders\n", ": \n"), ("names", "[list]", "[]"), ("tags", "[writes]", "[]")):
+        text = DESK.replace(old, new)
+        editor.change(uri, 2, text)
+        position = place(text, "          namespace: " if key == "namespace" else f"{key}: [")
+        proposed[key] = [item.label for item in await editor.complete(uri, position)]
+    assert proposed == {"namespace": ["orders"], "names": ["list", "cancel"], "tags": ["reads", "writes"]}
+
+
+async def test_a_problem_of_an_included_file_is_at_its_include(editor: Editor, folder: Path) -> None:
+    (folder / "orders.yaml").write_text(ORDERS.replace("type: mcp", "type: nothing"))
+    uri = editor.open(folder / "counter.yaml", DESK)
+    found = await editor.diagnostics(uri, 1)
+    line = DESK.splitlines().index("        - location: ./orders.yaml")
+    assert [problem.range.start.line for problem in found] == [line, line]

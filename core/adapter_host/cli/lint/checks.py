@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.model import Model, walk
 from adapter_host.capability.pagination_spec import PAGINATION
 from adapter_host.capability.spec import ConsumerConfig, ForwardSpec, OperationSpec
@@ -14,7 +15,7 @@ from adapter_host.cli.output.exposer_views import catalog_of
 from adapter_host.compiler.plan import ExposerPlan, Plan
 from adapter_host.document.messages import count_noun, join_words
 from adapter_host.expressions.template import TAG
-from adapter_host.operation.operation import ConsumedOperation, Operation
+from adapter_host.operation.operation import ConsumedOperation, Operation, Operations
 from adapter_host.plugin.exposer import CatalogEntry
 from adapter_host.plugin.tool_tokens import entry_definition_text, estimate_tokens
 from adapter_host.schemas.portable.render import portable_schema
@@ -41,7 +42,9 @@ def check_plan(plan: Plan, budget: Budget) -> Iterator[Finding]:
     """Yield the findings of all rules about a capability."""
     for exposer_plan in plan.exposers:
         yield from _check_access(plan, exposer_plan)
-        for operation in exposer_plan.exposer.operations.values():
+        # Included ones are checked where they are declared.
+        own = [each for each in exposer_plan.exposer.operations.values() if each.origin is None]
+        for operation in own:
             yield from _check_hints(plan, operation)
             yield from _check_approval(plan, exposer_plan, operation)
         exposer = exposer_plan.exposer
@@ -55,7 +58,7 @@ def check_plan(plan: Plan, budget: Budget) -> Iterator[Finding]:
         declared = [
             (entry, entry.operation.spec, tokens)
             for entry, tokens in tools
-            if entry.operation and entry.operation.spec in exposer.operations
+            if entry.operation and entry.operation.spec in exposer.operations and entry.operation.origin is None
         ]
         is_portable = getattr(exposer.config, "is_portable", True)
         for entry, spec, tokens in declared:
@@ -116,11 +119,12 @@ def _check_access(plan: Plan, exposer_plan: ExposerPlan) -> Iterator[Finding]:
     is_local = getattr(config, "transport", None) == "stdio"
     if exposer_plan.credentials is not None or is_local:
         return
-    used = {target.namespace for operation in exposer_plan.exposer.operations.values() for target in operation.upstream}
-    used |= {spec.target_namespace for spec in exposer_plan.exposer.operations if isinstance(spec, ForwardSpec)}
-    credentialed = [
-        api.namespace for api in plan.loaded.capability.consumes if api.namespace in used and _has_credential(plan, api)
-    ]
+    credentialed = dict.fromkeys(
+        api.namespace
+        for loaded, used in _used_apis(plan.loaded, exposer_plan.exposer.operations)
+        for api in loaded.capability.consumes
+        if api.namespace in used and _has_credential(loaded, api)
+    )
     if credentialed:
         names = join_words((f"'{name}'" for name in credentialed), "and")
         message = (
@@ -130,11 +134,24 @@ def _check_access(plan: Plan, exposer_plan: ExposerPlan) -> Iterator[Finding]:
         yield _finding(plan, "open-exposer", message, config, "namespace")
 
 
-def _has_credential(plan: Plan, api: ConsumerConfig) -> bool:
+def _used_apis(own: LoadedCapability, operations: Operations) -> Iterator[tuple[LoadedCapability, set[str]]]:
+    """Yield each document, of the exposer or of included operations, with the consumed APIs that it uses of it."""
+    documents = {id(own): own}
+    used: dict[int, set[str]] = {id(own): set()}
+    for spec, operation in operations.items():
+        loaded = own if operation.origin is None else operation.origin.loaded
+        documents[id(loaded)] = loaded
+        names = used.setdefault(id(loaded), set())
+        names |= {target.namespace for target in operation.upstream}
+        names |= {spec.target_namespace} if isinstance(spec, ForwardSpec) else set()
+    yield from ((loaded, used[key]) for key, loaded in documents.items())
+
+
+def _has_credential(loaded: LoadedCapability, api: ConsumerConfig) -> bool:
     """Return whether requests to an API have an authentication, or a constant input with a secret."""
     if getattr(api, "authentication", None) is not None:
         return True
-    names = plan.loaded.secrets.names
+    names = loaded.secrets.names
     return any(
         _is_secret(tag[2], names)
         for model, _ in walk(api)

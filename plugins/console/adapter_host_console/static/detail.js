@@ -17,6 +17,7 @@ export function Detail({ id, role }) {
         ${!data.listed && html`<${Badge} title="Clients find it by a search">unlisted<//>`}
         ${data.authentication !== "none" && html`<${Badge} kind="warn">${data.authentication}<//>`}
         ${data.tokens !== null && html`<${Badge} title="What the definition costs a model, estimated">${plural(data.tokens, "token")}<//>`}
+        ${data.declared.exposer !== data.exposer && html`<${Badge} title="The exposer that declares it">included from ${data.declared.exposer}<//>`}
         <code class="file">${data.file}${data.line ? `:${data.line}` : ""}</code></p>
       ${data.description && html`<p class="text">${data.description}</p>`}
     </header>

@@ -53,7 +53,7 @@ export function mcpCall(request) {
 }
 
 export function command(operation, args) {
-  const words = ["adapter-host", "call", operation.file, `${operation.exposer}.${operation.name}`];
+  const words = ["adapter-host", "call", operation.file, `${operation.declared.exposer}.${operation.declared.name}`];
   for (const [name, value] of Object.entries(args)) words.push(`${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   return words.map(quoted).join(" ");
 }
