@@ -331,6 +331,14 @@ CALLS: dict[
         Parts("list-letters", {"year": 1871}, "letters", [f"L-{number:02}" for number in range(1, 13)]),
         Tool("read-letter", sent("/letters/L-01"), {"id": "L-01"}),
     ],
+    "concierge-mcp": [
+        Tool("greet", {"greeting": "Hello, Ada!", "times": 3}, {"name": "Ada", "times": 3}),
+        Tool("observatory_list-telescopes", sent("/telescopes")),
+    ],
+    "concierge-rest": [
+        Rest("/breakfast", {"hours": "7 to 10"}),
+        Rest("/guests/greetings/Ada", {"greeting": "Hello, Ada!", "language": "en"}),
+    ],
     "library-mcp": [
         Tool(
             "search-books",
