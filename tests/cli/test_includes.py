@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from adapter_host.cli import main
+from adapter_host.cli.output.usage import usage_examples
+from adapter_host.host.host import Host
 from adapter_host.host.loading import load_documents
 from adapter_host.plugin.loading.manager import Plugins
-from adapter_host.settings import Settings
+from adapter_host.settings import McpEndpoint, Settings
 from tests.support.paths import ROOT
 
 CONCIERGE = str(ROOT / "capabilities/concierge.yaml")
@@ -61,6 +63,22 @@ def test_lint_checks_included_operations_where_they_are_declared(
     found = capsys.readouterr().out.splitlines()
     assert [line.split("[")[-1] for line in found] == ["open-exposer]"]
     assert found[0].startswith(f"{tmp_path / 'desk.yaml'}:6:18: ")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "names"),
+    [(None, ["greeting-mcp", "observatory-mcp"]), (McpEndpoint(port=0, path="/all"), ["adapter-host"])],
+)
+async def test_the_start_shows_the_configuration_for_everything(endpoint: McpEndpoint | None, names: list[str]) -> None:
+    files = [ROOT / "capabilities" / name for name in ("greeting.yaml", "observatory.yaml")]
+    ports = dict.fromkeys(("greeting-rest", "greeting-mcp", "observatory-mcp"), 0)
+    settings = Settings(environment={}, mock=True, ports=ports, mcp_endpoint=endpoint)
+    async with Host(*files, settings=settings) as host:
+        route, configuration = usage_examples(host.status())
+    assert route.startswith("curl http://")
+    servers = json.loads(configuration)["mcpServers"]
+    assert [*servers] == names
+    assert servers[names[0]]["url"].endswith("/mcp" if endpoint is None else "/all")
 
 
 def test_a_document_without_includes_reads_no_other_file(tmp_path: Path) -> None:
