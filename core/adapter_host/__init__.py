@@ -175,6 +175,10 @@ if TYPE_CHECKING:
     from .operation.wire_format import Style as Style
     from .operation.wire_format import WireFormat as WireFormat
     from .operation.wire_format import explodes_by_default as explodes_by_default
+    from .pages.files import BrowserFile as BrowserFile
+    from .pages.files import read_browser_files as read_browser_files
+    from .pages.files import shared_browser_files as shared_browser_files
+    from .pages.frame import PageFrame as PageFrame
     from .plugin.access import AccessCheck as AccessCheck
     from .plugin.access import Refusal as Refusal
     from .plugin.access import Verdict as Verdict
@@ -395,6 +399,8 @@ _EXPORTS = {
     "operation.streams": ("ItemIterator", "OnEnd", "ResultStream", "close_stream", "read_at_most"),
     "operation.trace_context": ("TRACE_CONTEXT",),
     "operation.wire_format": ("STYLES", "Style", "WireFormat", "explodes_by_default"),
+    "pages.files": ("BrowserFile", "read_browser_files", "shared_browser_files"),
+    "pages.frame": ("PageFrame",),
     "plugin.access": ("AccessCheck", "Refusal", "Verdict"),
     "plugin.client_proxy": ("compile_client_proxy",),
     "plugin.client_request": ("ClientRequest",),

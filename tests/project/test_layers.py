@@ -31,6 +31,7 @@ PACKAGES = (
     "openapi",
     "binds",
     "state",
+    "pages",
     "schemas",
     "document",
     "expressions",

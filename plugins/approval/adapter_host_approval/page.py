@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from html import escape
 from typing import Final
+
+from adapter_host import PageFrame
 
 from .records import Approval
 
@@ -21,20 +21,10 @@ button { font: inherit; padding: .5rem 1.5rem; margin-right: 1rem }
 """
 
 
-def page_headers() -> dict[str, str]:
-    """Return the headers of a page: no scripts, no frames, no caches, and forms only for the host itself."""
-    style = b64encode(sha256(_STYLE.encode()).digest()).decode()
-    directives = ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"]
-    return {
-        "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": "; ".join([*directives, f"style-src 'sha256-{style}'"]),
-        "Cross-Origin-Opener-Policy": "same-origin",
-        # With `no-referrer`, browsers send `Origin: null` with the form.
-        "Referrer-Policy": "same-origin",
-    }
+FRAME: Final = PageFrame(_STYLE, sends_forms=True)
 
 
-def render_form(approval: Approval, token: str) -> str:
+def render_form(approval: Approval, token: str) -> bytes:
     """Return the page of a call that waits; `token` is the sealed token of its form."""
     form = (
         f"<form method='post'><input type='hidden' name='token' value='{escape(token)}'>"
@@ -44,14 +34,14 @@ def render_form(approval: Approval, token: str) -> str:
     return _render("Approve a call?", _details(approval) + form)
 
 
-def render_decided(approval: Approval) -> str:
+def render_decided(approval: Approval) -> bytes:
     """Return the page of a call after the decision."""
     if approval.state == "approved":
         return _render("Approved", f"<p>The caller can repeat the call, once, until {_time(approval.expires)}.</p>")
     return _render("Denied", "<p>The call will not be made.</p>")
 
 
-def render_list(approvals: Sequence[Approval]) -> str:
+def render_list(approvals: Sequence[Approval]) -> bytes:
     """Return the page of all calls that wait."""
     items = "".join(
         f"<li><a href='{escape(each.id)}'>{escape(each.operation)}</a>, called by {escape(each.caller)}, "
@@ -61,7 +51,7 @@ def render_list(approvals: Sequence[Approval]) -> str:
     return _render("Calls that wait for a decision", f"<ul>{items}</ul>" if items else "<p>No call waits.</p>")
 
 
-def render_message(title: str, text: str) -> str:
+def render_message(title: str, text: str) -> bytes:
     """Return a page with one sentence."""
     return _render(title, f"<p>{escape(text)}</p>")
 
@@ -81,10 +71,5 @@ def _time(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _render(title: str, content: str) -> str:
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>{content}"
-        "</body></html>\n"
-    )
+def _render(title: str, content: str) -> bytes:
+    return FRAME.render(title, f"<h1>{escape(title)}</h1>{content}")

@@ -28,7 +28,7 @@ from adapter_host import (
 )
 
 from .approvals import BY_LINK, Approvals, may_decide
-from .page import page_headers, render_decided, render_form, render_list, render_message
+from .page import FRAME, render_decided, render_form, render_list, render_message
 from .records import Approval
 
 COOKIE: Final = "adapter-host-approval"
@@ -152,9 +152,8 @@ def _described(approval: Approval) -> dict[str, Any]:
     return {**{name: getattr(approval, name) for name in names}, "expires": approval.expires}
 
 
-def _page(html: str, status: int = 200) -> web.Response:
-    body = html.encode("utf-8", "replace")
-    return web.Response(status=status, body=body, headers={**_HEADERS, **page_headers()})
+def _page(page: bytes, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=page, headers={**_HEADERS, **FRAME.headers})
 
 
 def _json(data: Any) -> web.Response:

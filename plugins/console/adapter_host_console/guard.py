@@ -12,32 +12,14 @@ from aiohttp.typedefs import Handler, Middleware
 
 from adapter_host import AdapterHostError, ArgumentError, is_loopback, new_request_id, problem_response
 
+from .pages import APPLICATION
 from .roles import PERSON, ROLE, may_use
 from .sessions import Sessions
 
-_POLICY: Final = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-    ]
-)
-
 HEADERS: Final = {
+    **APPLICATION.security_headers,
     "Server": "adapter-host",
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # With `no-referrer`, browsers would send no usable Origin with forms.
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 

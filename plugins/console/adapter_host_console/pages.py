@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from importlib import resources
 from math import ceil
@@ -9,39 +10,44 @@ from typing import Final
 
 from aiohttp import web
 
-from adapter_host import Refusal
+from adapter_host import BrowserFile, PageFrame, Refusal, read_browser_files, shared_browser_files
 
-_TYPES: Final = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".mjs": "text/javascript",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain",
-}
+FRAME: Final = PageFrame(stylesheets=("/static/style.css",), icon="/static/icon.svg", sends_forms=True)
+"""The frame of the pages without scripts."""
+
+APPLICATION: Final = PageFrame(
+    stylesheets=(
+        "/static/style.css",
+        "/static/operations.css",
+        "/static/views.css",
+        "/static/files.css",
+        "/static/live.css",
+        "/static/vendor/uplot.css",
+    ),
+    scripts=("/static/app.js",),
+    icon="/static/icon.svg",
+    sends_forms=True,
+)
+"""The frame of the application."""
+
 _CREDENTIALS: Final = "<form method='post' action='/login/credentials'><button>Log in with credentials</button></form>"
-_FILES: Final = resources.files(__package__).joinpath("static")
 
 
-def static_files() -> dict[str, tuple[bytes, str]]:
-    """Return the content and the media type of each file of the application, by its path below `/static/`."""
-    found: dict[str, tuple[bytes, str]] = {}
-    for folder in ("", "vendor/"):
-        for file in (_FILES / folder if folder else _FILES).iterdir():
-            suffix = file.name[file.name.rfind(".") :]
-            if file.is_file() and suffix in _TYPES:
-                found[f"{folder}{file.name}"] = (file.read_bytes(), _TYPES[suffix])
-    return found
+def static_files() -> Mapping[str, BrowserFile]:
+    """Return the files of the application, by their path below `/static/`."""
+    own = read_browser_files(resources.files(__package__).joinpath("static"))
+    return {**shared_browser_files(), **own}
 
 
-def _page(title: str, content: str, head: str = "") -> str:
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{title} · adapter-host</title><link rel='icon' href='/static/icon.svg'>"
-        f"<link rel='stylesheet' href='/static/style.css'>{head}</head>"
-        f"<body class='plain'><main class='card'><h1>{title}</h1>{content}</main></body></html>\n"
-    )
+def application_page() -> bytes:
+    """Return the page of the application."""
+    content = "<div id='app'></div><noscript>The console needs JavaScript.</noscript>"
+    return APPLICATION.render("Console · adapter-host", content)
+
+
+def _page(title: str, content: str, head: str = "") -> bytes:
+    card = f"<main class='card'><h1>{title}</h1>{content}</main>"
+    return FRAME.render(f"{title} · adapter-host", card, head=head, body_class="plain")
 
 
 LINK_REFUSED: Final = "This login link is not valid: it was used already, or is older than ten minutes."
@@ -84,5 +90,5 @@ def entered_page() -> web.Response:
     return _html(_page("Welcome", "<p><a href='/'>Continue to the console</a></p>", head), 200)
 
 
-def _html(text: str, status: int) -> web.Response:
-    return web.Response(status=status, text=text, content_type="text/html")
+def _html(page: bytes, status: int) -> web.Response:
+    return web.Response(status=status, body=page, headers=FRAME.headers)

@@ -51,6 +51,7 @@ class ConsoleServer:
         self._trials = Trials(host, traces)
         self._live = LiveRoutes(host, log, upstreams or UpstreamLog())
         self._files = pages.static_files()
+        self._application_page = pages.application_page()
         self._runner: web.AppRunner | None = None
         self._warming: asyncio.Task[Catalog] | None = None
         self._cookie = "adapter_host_console"
@@ -119,17 +120,14 @@ class ConsoleServer:
 
     @for_read_only
     async def _application(self, _: web.Request) -> web.Response:
-        return self._file("index.html")
+        return web.Response(body=self._application_page, headers=pages.APPLICATION.headers)
 
     @for_everybody
     async def _static(self, request: web.Request) -> web.Response:
-        return self._file(request.match_info["path"])
-
-    def _file(self, path: str) -> web.Response:
-        if path not in self._files:
+        file = self._files.get(request.match_info["path"])
+        if file is None:
             raise RejectedError(404, "not found")
-        body, media_type = self._files[path]
-        return web.Response(body=body, content_type=media_type, charset="utf-8")
+        return web.Response(body=file.body, headers={"Content-Type": file.content_type})
 
     @for_everybody
     async def _login(self, request: web.Request) -> web.Response:

@@ -1,6 +1,5 @@
 // One operation: as its callers see it, what it calls, and a place to try it.
-import { Badge, Code, html, Notice, plural, pretty, request, useLoaded } from "./lib.js";
-import { Title } from "./operations.js";
+import { Badge, Code, html, Notice, plural, pretty, request, Title, useLoaded } from "./lib.js";
 import { SchemaTree } from "./schema.js";
 import { Trial } from "./trial.js";
 

@@ -1,7 +1,6 @@
 // The request of a call as text: for a shell, for Python, and as a message of MCP.
 import { pretty } from "./lib.js";
-
-const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+import { curlCommand, quoted } from "./shell.js";
 
 /** Return the headers of a request with placeholders for credentials. */
 function headers(request, authentication) {
@@ -10,10 +9,9 @@ function headers(request, authentication) {
 }
 
 export function curl(request, authentication) {
-  const words = ["curl", ...(request.method === "GET" ? [] : ["-X", request.method]), request.url];
-  for (const [name, value] of Object.entries(headers(request, authentication))) words.push("-H", `${name}: ${value}`);
-  if (request.body !== null) words.push("--data-raw", request.body);
-  return words.map(quoted).join(" ").replaceAll(/ (-H|--data-raw) /g, " \\\n  $1 ");
+  const { method, url, body } = request;
+  const options = body === null ? [] : [["--data-raw", body]];
+  return curlCommand({ method, url, headers: headers(request, authentication), options });
 }
 
 /** Return a value as a Python literal, with indents. */

@@ -1,6 +1,6 @@
 // A form for the arguments of an operation, made from the JSON Schema of its inputs.
 import { useEffect, useId, useState } from "./vendor/hooks.mjs";
-import { html, pretty } from "./lib.js";
+import { html, pretty } from "./elements.js";
 import { choicesOf, resolved, typeOf } from "./schema.js";
 
 const MOST_DEPTH = 6;

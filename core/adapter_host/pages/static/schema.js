@@ -1,6 +1,6 @@
 // A JSON Schema as a tree that people read.
 import { useState } from "./vendor/hooks.mjs";
-import { html } from "./lib.js";
+import { html } from "./elements.js";
 
 const LIMITS = [
   ["minimum", "≥"], ["exclusiveMinimum", ">"], ["maximum", "≤"], ["exclusiveMaximum", "<"], ["minLength", "min. length"],
