@@ -126,6 +126,7 @@ if TYPE_CHECKING:
     from .json_nesting import decode_json as decode_json
     from .json_nesting import encode_json as encode_json
     from .json_nesting import parse_json as parse_json
+    from .openapi.conversion import capability_from_openapi as capability_from_openapi
     from .operation.approvals import CLIENT_DECISION as CLIENT_DECISION
     from .operation.approvals import ClientDecision as ClientDecision
     from .operation.audit_members import AUDIT_MEMBERS as AUDIT_MEMBERS
@@ -362,6 +363,7 @@ _EXPORTS = {
         "is_token",
     ),
     "json_nesting": ("MAX_JSON_DEPTH", "NestingError", "decode_json", "encode_json", "parse_json"),
+    "openapi.conversion": ("capability_from_openapi",),
     "operation.approvals": ("CLIENT_DECISION", "ClientDecision"),
     "operation.audit_members": ("AUDIT_MEMBERS", "note_for_audit"),
     "operation.call_record": ("CallRecord", "note_call"),

@@ -17,8 +17,8 @@ def register_exposers(register: RegisterExposer) -> None:
 @hookimpl
 def register_commands(register: RegisterCommand) -> None:
     """Register commands; the client is imported only to run them."""
-    register("list", Command("list the tools of an MCP server or a file", _run_list, _add_list_options))
-    register("call-tool", Command("call a tool of an MCP server or a file", _run_call, _add_call_options))
+    register("list", Command("list the tools of a server or a file", _run_list, _add_list_options))
+    register("call-tool", Command("call a tool of a server or a file", _run_call, _add_call_options))
 
 
 def _add_list_options(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ def add_list_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `list`."""
     _add_server_options(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="short for --format json")
 
 
 def add_call_options(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +20,13 @@ def add_call_options(parser: argparse.ArgumentParser) -> None:
         "arguments", nargs="*", metavar="key=value", type=_argument,
         help="argument of the tool, as text, or as JSON if the tool accepts no text (repeatable)",
     )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the complete result as JSON")
 
 
 def _add_server_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("server", metavar="URL_OR_FILE", help="URL of an MCP server, or capability file")
+    parser.add_argument(
+        "server", metavar="URL_OR_FILE", help="URL of an MCP server or of a REST exposer, or capability file"
+    )
     parser.add_argument(
         "--header", action="append", default=[], type=_header, metavar="'NAME: VALUE'",
         help="header of requests to a URL, such as Authorization (repeatable)",
