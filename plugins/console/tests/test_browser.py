@@ -10,33 +10,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.support.browser import Watched, axe_script, serious_violations
 from tests.support.console import SHOP, Served, serve, warehouse
 from tests.support.paths import ROOT
 
-AXE = ROOT / "tests/conformance/node_modules/axe-core/axe.min.js"
 ORDER = {"customer": {"name": "Ada", "address": {"city": "Paris"}}, "items": [{"article": "book", "count": 2}]}
 SCREENSHOTS = ROOT / "docs/how-to/console"
-
-
-class Watched:
-    """A page, with its errors and the hosts of its requests."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.errors: list[str] = []
-        self.hosts: set[str | None] = set()
-        page.on("console", lambda message: self._note(message.type, message.text))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", self._request)
-
-    def _note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.errors.append(text)
-
-    def _request(self, request: Request) -> None:
-        self.hosts.add(urlsplit(request.url).hostname)
 
 
 @pytest.fixture(scope="module")
@@ -199,33 +180,20 @@ def test_a_broken_file(page: Page, shop: Served) -> None:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 400)])
 def test_accessibility(browser: Browser, shop: Served, logged_in: Any, scheme: Any, width: int) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed (make tests/conformance/node_modules/.package-lock.json)")
-    script = AXE.read_text()
+    script = axe_script()
     options: Any = {"viewport": {"width": width, "height": 860}, "color_scheme": scheme, "storage_state": logged_in}
     with browser.new_context(**options) as context:
         page = context.new_page()
         for place in ("", "operations", "calls", "problems", "login"):
             page.goto(f"{shop.url}/login" if place == "login" else f"{shop.url}/#/{place}")
             expect(page.get_by_role("heading", level=1).first).to_be_attached()
-            assert serious(page, script) == [], place
+            assert serious_violations(page, script) == [], place
         page.goto(f"{shop.url}/#/operations")
         page.get_by_role("link", name="create-order").last.click()
         page.get_by_role("button", name="Send").click()
         expect(page.get_by_role("tabpanel").locator(".badge").first).to_have_text("200")
-        assert serious(page, script) == []
+        assert serious_violations(page, script) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def serious(page: Page, script: str) -> list[Any]:
-    """Return the serious and critical violations that axe-core finds."""
-    page.evaluate(script)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        (each["id"], [node["html"][:200] for node in each["nodes"][:3]])
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-    ]
 
 
 def test_a_new_link_and_a_logout(browser: Browser, shop: Served, logged_in: Any) -> None:

@@ -1,13 +1,21 @@
 // A form for the arguments of an operation, made from the JSON Schema of its inputs.
-import { useEffect, useId, useState } from "./vendor/hooks.mjs";
+import { createContext } from "./vendor/preact.mjs";
+import { useContext, useEffect, useId, useState } from "./vendor/hooks.mjs";
 import { html, pretty } from "./elements.js";
 import { choicesOf, resolved, typeOf } from "./schema.js";
 
 const MOST_DEPTH = 6;
 
-/** Fields for the properties of an object; `onChange` receives the object without the fields that are empty. */
-export function Form({ schema, value, onChange }) {
-  return html`<div class="form"><${Properties} schema=${resolved(schema, schema)} root=${schema} value=${value} onChange=${onChange} depth=${0} /></div>`;
+/** Whether bytes are files in the value of a form, and not base64 text. */
+const KeepsFiles = createContext(false);
+
+/**
+ * Fields for the properties of an object; `onChange` receives the object without the fields that are empty. References
+ * are to places in `root`. With `keepsFiles`, the value has files themselves where the schema has bytes.
+ */
+export function Form({ schema, root = schema, value, onChange, keepsFiles = false }) {
+  return html`<div class="form"><${KeepsFiles.Provider} value=${keepsFiles}><${Properties} schema=${resolved(schema, root)} root=${root}
+    value=${value} onChange=${onChange} depth=${0} /><//></div>`;
 }
 
 function Properties({ schema, root, value, onChange, depth }) {
@@ -42,8 +50,11 @@ function Field({ name, schema: given, root, required, value, onChange, depth }) 
     ${schema.description && html`<p class="hint" id=${`${id}-hint`}>${schema.description}</p>`}</div>`;
 }
 
+const isBytes = (schema) => schema.contentEncoding === "base64" || schema.format === "byte" || schema.format === "binary";
+
 function Scalar({ id, schema, required, value, onChange }) {
   const type = typeOf(schema);
+  const keepsFiles = useContext(KeepsFiles);
   const options = schema.const !== undefined ? [schema.const] : schema.enum ?? (type === "boolean" ? [true, false] : null);
   const hint = schema.description ? `${id}-hint` : undefined;
   if (options) {
@@ -58,6 +69,10 @@ function Scalar({ id, schema, required, value, onChange }) {
     return html`<input id=${id} inputmode="decimal" autocomplete="off" aria-describedby=${hint} aria-required=${required}
       value=${value ?? ""} placeholder=${placeholder(schema)} onInput=${(event) => onChange(number(event.currentTarget.value))} />`;
   }
+  if (type === "string" && keepsFiles && isBytes(schema)) {
+    return html`<input id=${id} type="file" aria-describedby=${hint} aria-required=${required}
+      onChange=${(event) => onChange(event.currentTarget.files[0])} />`;
+  }
   if (type === "string") {
     const long = (schema.maxLength ?? 0) > 200 || /\n/.test(value ?? "");
     const props = {
@@ -66,8 +81,7 @@ function Scalar({ id, schema, required, value, onChange }) {
       onInput: (event) => onChange(event.currentTarget.value === "" && !required ? undefined : event.currentTarget.value),
     };
     return html`<div class="with-file">${long ? html`<textarea ...${props} rows="3"></textarea>` : html`<input ...${props} />`}
-      ${schema.contentEncoding === "base64" || schema.format === "byte" || schema.format === "binary"
-        ? html`<input type="file" aria-label="File" onChange=${(event) => readFile(event.currentTarget.files[0], onChange)} />` : null}</div>`;
+      ${isBytes(schema) ? html`<input type="file" aria-label="File" onChange=${(event) => readFile(event.currentTarget.files[0], onChange)} />` : null}</div>`;
   }
   return html`<${Json} id=${id} value=${value} onChange=${onChange} />`;
 }

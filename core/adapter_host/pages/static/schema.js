@@ -47,9 +47,9 @@ function typeText(schema, root) {
   return schema.enum ? "one of" : [schema.type ?? "any"].flat().join(" or ");
 }
 
-/** A tree of a schema; `places` are where requests carry the properties at its top, by name. */
-export function SchemaTree({ schema, places = {} }) {
-  return html`<ul class="schema"><${Members} schema=${resolved(schema, schema)} root=${schema} depth=${0} places=${places} /></ul>`;
+/** A tree of a schema; `places` are where requests carry the properties at its top, by name. References are to `root`. */
+export function SchemaTree({ schema, root = schema, places = {} }) {
+  return html`<ul class="schema"><${Members} schema=${resolved(schema, root)} root=${root} depth=${0} places=${places} /></ul>`;
 }
 
 function Members({ schema, root, depth, places = {} }) {
