@@ -19,6 +19,8 @@ from adapter_host import (
     parse_size,
 )
 
+from .docs.paths import Docs
+
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
@@ -87,6 +89,7 @@ class RestConfig(IncludingConfig):
     input_parameters: ListField[InputSpec] = ()
     resources: ListField[RestResource]
     max_binary_size: BinarySize | None = None
+    x_docs: Docs = Field("try", alias="x-docs")
 
     @property
     def binary_limit(self) -> int | None:

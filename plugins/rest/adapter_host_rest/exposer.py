@@ -28,6 +28,7 @@ from .config import RestConfig, RestOperationSpec, RestResource
 from .curl import curl_command
 from .declared_responses import compile_declared_responses
 from .docs.openapi import build_document, with_server
+from .docs.paths import application_paths, page_paths
 from .forward.routes import ForwardRoute, ForwardRouter, parse_forward_path
 from .path_variables import expand_patterns, match_input
 from .route import Route
@@ -64,6 +65,7 @@ class RestExposer(HttpExposer[RestConfig]):
             with context.section():
                 self._add_resource(resource)
         self._warn_bodiless()
+        self._place_application()
 
     def include(self, included: Sequence[Included]) -> None:
         """Serve the routes of other exposers too."""
@@ -77,14 +79,25 @@ class RestExposer(HttpExposer[RestConfig]):
                     self._place(route)
         operations = (route.operation for route in self.routes[own:])
         self.operations = Operations([*self.operations.values(), *operations])
+        self._place_application()
 
     def build_app(self) -> web.Application:
         """Return the application that serves the compiled routes."""
         # Imported here because `validate` and `inspect` do not need aiohttp.
+        from .docs.pages import Pages, application_page
         from .service import Service
 
-        body_limit, public_url = self.context.settings.body_limit, self.declared_public_url
-        self._service = Service(self._router, self.forwards, self._describe, body_limit, public_url)
+        docs = self.config.x_docs
+        application = application_page(docs, self.config.authentication) if self._has_application else None
+        pages = Pages(self._describe, application, has_docs=docs != "none")
+        self._service = Service(
+            self._router,
+            self.forwards,
+            pages,
+            page_paths(docs),
+            self.context.settings.body_limit,
+            self.declared_public_url,
+        )
         return self._service.app()
 
     def direct_handler(self, request: web.Request) -> Handler | None:
@@ -97,6 +110,16 @@ class RestExposer(HttpExposer[RestConfig]):
 
     def _describe(self) -> dict[str, Any]:
         return build_document(self.routes, self.config, self.context.loaded.capability)
+
+    def _place_application(self) -> None:
+        """Serve the files of the documentation without credentials, but never the path of a route or a forward."""
+        paths = application_paths() if self.config.x_docs != "none" else frozenset()
+        self._has_application = bool(paths) and not any(map(self._is_declared, paths))
+        self.public_paths = frozenset(f"/{path}" for path in paths) if self._has_application else frozenset()
+
+    def _is_declared(self, path: str) -> bool:
+        segments = path.split("/")
+        return bool(self._router.targets(segments)) or self.forwards.find(segments) is not None
 
     def catalog(self) -> Iterable[CatalogEntry]:
         """Return the routes with the locations of their inputs, then the forwards."""
@@ -111,7 +134,7 @@ class RestExposer(HttpExposer[RestConfig]):
             return None
         route = min(self.routes, key=lambda route: route.complexity)
         command = curl_command(url, route, self.config.authentication)
-        return f"{command}\n# in the browser: {url.rstrip('/')}/docs"
+        return command if self.config.x_docs == "none" else f"{command}\n# in the browser: {url.rstrip('/')}/docs"
 
     def client_request(self, operation: Operation, arguments: Arguments, url: str) -> ClientRequest | None:
         """Return the request to the route of an operation; None for a forward."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -13,8 +13,8 @@ from adapter_host import ABSENT, ArgumentError, NotFoundError, OperationError, n
 from .body import read_json, reject_body
 from .body_reader import read_media
 from .caching import UNRESTRICTED
-from .docs.openapi import with_server
-from .docs.pages import HOME, PAGES, Page, build_pages
+from .docs.pages import Pages
+from .docs.paths import HOME
 from .forward.request import forwarded_arguments
 from .forward.routes import METHODS, ForwardRoute, ForwardRouter
 from .responses import (
@@ -43,17 +43,17 @@ class Service:
         self,
         router: Router[Route],
         forwards: ForwardRouter,
-        describe: Callable[[], Mapping[str, Any]],
+        pages: Pages,
+        page_paths: AbstractSet[str],
         body_limit: int,
         public_url: str | None,
     ) -> None:
         self._router = router
         self._forwards = forwards
-        self._describe = describe
+        self._pages = pages
+        self._page_paths = page_paths
         self._body_limit = body_limit
         self._public_url = public_url
-        self._pages: dict[str, Page] = {}
-        self._pages_url = ""
         self._literal_routes: dict[tuple[str, str], tuple[Route, list[str]]] = {}
         """The routes without path variables that were found, by method and raw path."""
         # The mount point is known at start.
@@ -81,6 +81,8 @@ class Service:
             if not isinstance(match, tuple):
                 if isinstance(match, web.Response):
                     return match
+                if isinstance(match, str):
+                    return await self._pages.respond(match, self._public_url or self._url(request))
                 name, caching = match.operation.name, match.caching
                 result = await match.operation.call(forwarded_arguments(request, path, match))
                 return await respond_forwarded(request, result, name, caching)
@@ -102,7 +104,8 @@ class Service:
         except Exception:  # a failure of an operation's plugins must not affect other requests
             return unexpected_error_response(name)
 
-    def _find(self, request: web.Request, path: str) -> tuple[Route, list[str]] | ForwardRoute | web.Response:
+    def _find(self, request: web.Request, path: str) -> tuple[Route, list[str]] | ForwardRoute | web.Response | str:
+        """Return the route and the values of its path, the forward, the response without a call, or the page."""
         method = request.method
         try:
             segments = split_path(path)
@@ -129,18 +132,19 @@ class Service:
             return _method_not_allowed(method, set(targets))
         return self._page(request, segments)
 
-    def _page(self, request: web.Request, segments: Sequence[str]) -> web.Response:
-        """Return the page at a path without routes."""
-        if len(segments) != 1 or segments[0] not in PAGES or (segments[0] == HOME and not _is_browser(request)):
+    def _page(self, request: web.Request, segments: Sequence[str]) -> web.Response | str:
+        """Return the path of the page where no route is."""
+        path = "/".join(segments)
+        if path not in self._page_paths or (path == HOME and not _is_browser(request)):
             raise NotFoundError("no route matches this path")
-        note_call(path=f"/{segments[0]}")
+        note_call(path=f"/{path}")
         if request.method not in ("GET", "HEAD"):
             return _method_not_allowed(request.method, {"GET"})
-        url = self._public_url or f"{root_path(request)}{self._root}" or "/"
-        # Built on the first request, as most exposers never serve them.
-        if self._pages_url != url:
-            self._pages, self._pages_url = build_pages(with_server(self._describe(), url)), url
-        return self._pages[segments[0]].response()
+        return path
+
+    def _url(self, request: web.Request) -> str:
+        """Return the URL of the exposer for its client, without the origin."""
+        return f"{root_path(request)}{self._root}" or "/"
 
 
 def _is_browser(request: web.Request) -> bool:

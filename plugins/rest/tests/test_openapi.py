@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from adapter_host import Host, HttpExposer, Plugins, Settings, attach
+from adapter_host import Host, HttpExposer, Plugins, ProblemsError, Settings, attach
 from adapter_host.testing import FakePlugin, running
 from adapter_host_rest.docs.fields import MAX_FIELDS, schema_html
 
@@ -109,7 +109,7 @@ async def test_limits_of_inputs_are_checked_and_described(serve: Any) -> None:
         }
         body = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
         assert body == {"note": {"type": "string", "minLength": 2, "maxLength": 4, "enum": ["ab", "<b>"]}}
-        page = (await api("GET", "/docs")).body.decode()
+        page = (await api("GET", "/docs/read")).body.decode()
         assert "string; one of s, x l" in page
         assert "array; one of a, 1" in page
         assert "string; at least 2 characters; at most 4 characters; pattern ^[a-z&lt;]*$" in page
@@ -182,11 +182,69 @@ def test_security_schemes(document: Any, authentication: Any, scheme: Any) -> No
     assert "401" in described["paths"]["/things"]["put"]["responses"]
 
 
-async def test_openapi_and_docs_require_authentication(serve: Any) -> None:
+async def test_what_describes_the_api_requires_authentication(serve: Any) -> None:
     async with serve(PUT, authentication={"type": "bearer", "token": "t"}) as api:
-        for path in ("/openapi.json", "/docs"):
+        for path in ("/openapi.json", "/docs/read"):
             assert (await api("GET", path)).status == 401
             assert (await api("GET", path, headers={"Authorization": "Bearer t"})).status == 200
+        page = await api("GET", "/docs")
+        assert page.status == 200
+        assert "things" not in page.body.decode()
+        assert """data-scheme='{&quot;type&quot;:&quot;bearer&quot;}'""" in page.body.decode()
+        for target in Resources(page.body.decode()).targets - {"docs/read"}:
+            assert (await api("GET", f"/{target}")).status == 200
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        {"path": "/{number}", "operations": [{"method": "GET", "call": "up.put"}]},
+        {"path": "/docs", "operations": [{"method": "POST", "call": "up.put"}]},
+        {"path": "/docs/{file}", "operations": [{"method": "GET", "call": "up.put"}]},
+        {"path": "/{path}", "forward": {"targetNamespace": "web"}},
+        {"path": "/docs/vendor/{path}", "forward": {"targetNamespace": "web"}},
+    ],
+    ids=lambda route: f"{route['path']} {'forward' if 'forward' in route else route['operations'][0]['method']}",
+)
+async def test_no_route_is_public_by_the_path_of_a_page(document: Any, route: Any) -> None:
+    served = document(PUT, exposed=[route], authentication={"type": "bearer", "token": "t"})
+    served["capability"]["consumes"].append({"type": "http", "namespace": "web", "baseUri": "http://127.0.0.1:1"})
+    async with running(served) as host, ClientSession() as session:
+        for path in ("/docs", "/docs/docs.js", "/docs/vendor/preact.mjs"):
+            for method in ("GET", "POST", "HEAD"):
+                async with session.request(method, host.url("api") + path) as response:
+                    assert response.status == 401
+        assert host.fake("up").calls == []
+
+
+@pytest.mark.parametrize(("mode", "status"), [("try", 200), ("read", 200), ("none", 404)])
+async def test_the_page_is_declared(serve: Any, mode: str, status: int) -> None:
+    async with serve(PUT, **{"x-docs": mode}) as api:
+        page = await api("GET", "/docs")
+        assert page.status == (await api("GET", "/docs/read")).status == status
+        assert status == 404 or f"data-docs='{mode}'" in page.body.decode()
+        assert (await api("GET", "/openapi.json")).status == 200
+        home = Resources((await api("GET", "/", headers={"Accept": "text/html"})).body.decode())
+        assert home.targets == {"/openapi.json", *(["/docs"] if status == 200 else [])}
+        (exposer,) = api.host.status()
+        assert ("/docs" in (exposer.exposer.usage(api.url) or "")) is (status == 200)
+
+
+async def test_a_document_with_an_unknown_mode_is_invalid(document: Any) -> None:
+    with pytest.raises(ProblemsError) as raised:
+        build_host(document(PUT, **{"x-docs": "all"}))
+    (problem,) = raised.value.problems
+    assert "x-docs" in str(problem)
+
+
+async def test_files_of_the_page_are_served_with_their_types(serve: Any) -> None:
+    async with serve(PUT) as api:
+        script = await api("GET", "/docs/docs.js")
+        assert (script.status, script.headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
+        assert script.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+        for imported in re.findall(r'from "\./([^"]+)"', script.body.decode()):
+            assert (await api("GET", f"/docs/{imported}")).status == 200
+        assert (await api("GET", "/docs/../config.py")).status == 404
 
 
 class Resources(HTMLParser):
@@ -203,16 +261,16 @@ class Resources(HTMLParser):
         self.targets |= {value or "" for name, value in attributes if name in ("href", "src", "style", "onclick")}
 
 
-async def test_docs_page_is_self_contained(serve: Any) -> None:
+async def test_the_page_to_read_is_self_contained(serve: Any) -> None:
     async with serve(ORDER, PUT) as api:
-        response = await api("GET", "/docs")
+        response = await api("GET", "/docs/read")
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"
         policy = response.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; ")
         assert "unsafe" not in policy
         text = response.body.decode()
         resources = Resources(text)
-        assert resources.targets == {"openapi.json"}
+        assert resources.targets == {"../openapi.json"}
         assert not resources.tags & {"script", "img", "link", "iframe", "b"}
         assert "Orders &lt;b&gt;one&lt;/b&gt;" in text
         assert not re.search(r"url\(|@import", text)
@@ -220,7 +278,7 @@ async def test_docs_page_is_self_contained(serve: Any) -> None:
 
 async def test_content_security_policy_allows_the_style(serve: Any) -> None:
     async with serve(PUT) as api:
-        response = await api("GET", "/docs")
+        response = await api("GET", "/docs/read")
         style = response.body.decode().partition("<style>")[2].partition("</style>")[0]
         digest = b64encode(sha256(style.encode()).digest()).decode()
         assert f"style-src 'sha256-{digest}'" in response.headers["Content-Security-Policy"]
@@ -266,7 +324,7 @@ async def test_server_url_when_attached(document: Any) -> None:
     async with TestServer(app) as server, ClientSession() as session:
         async with session.get(server.make_url("/v1/api/openapi.json")) as response:
             assert (await response.json())["servers"] == [{"url": "/v1/api"}]
-        async with session.get(server.make_url("/v1/api/docs")) as response:
+        async with session.get(server.make_url("/v1/api/docs/read")) as response:
             assert "<code>/v1/api</code>" in await response.text()
 
 

@@ -37,11 +37,11 @@ def share_schemas(paths: Mapping[str, Any], components: Schemas) -> Schemas:
 
 def _collect(part: Any, requests: Schemas, responses: Schemas) -> None:
     """Add all `$defs` in a part to those of requests, and those below `responses` to the others."""
-    for key, value in part.items() if isinstance(part, Mapping) else enumerate(part):
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part):
         if key == _DEFS:
             for name, schema in value.items():
                 requests.setdefault(name, schema)
-        elif isinstance(value, Mapping | list):
+        elif isinstance(value, (dict, list)):
             _collect(value, responses if key == _RESPONSES else requests, responses)
 
 
@@ -56,7 +56,7 @@ def _different(requests: Schemas, responses: Schemas) -> set[str]:
 
 
 def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, Mapping):
+    if isinstance(schema, dict):
         if isinstance(reference := schema.get("$ref"), str):
             yield reference.removeprefix(_DEFS_POINTER)
         for value in schema.values():
@@ -77,7 +77,7 @@ def _rename(part: Any, names: Mapping[str, str], response_names: Mapping[str, st
     """Return a part without `$defs`, its references to them as references to components."""
     if isinstance(part, list):
         return [_rename(each, names, response_names) for each in part]
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return part
     renamed = {
         key: _rename(value, response_names if key == _RESPONSES else names, response_names)

@@ -1,4 +1,4 @@
-"""Renders an OpenAPI document as a self-contained HTML page without scripts."""
+"""Renders an OpenAPI document as the content of a page to read, without scripts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ Data = Mapping[str, Any]
 _UNTAGGED: Final = "Operations"
 
 
-def render(document: Data, style: str, link: str) -> str:
-    """Return the page as HTML; `link` is the URL of the document."""
+def render_document(document: Data, link: str) -> str:
+    """Return the content of the page as HTML; `link` is the URL of the document."""
     info = document["info"]
     return "".join(
         [
-            "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
-            "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-            f"<title>{escape(info['title'])}</title><style>{style}</style></head><body><header>",
+            "<header>",
             f"<h1>{escape(info['title'])}</h1>",
             f"<p>Version {escape(info['version'])} · at {_servers(document)} · ",
             f"<a href='{escape(link)}'>OpenAPI {escape(document['openapi'])}</a></p>",
@@ -28,7 +26,7 @@ def render(document: Data, style: str, link: str) -> str:
             _security(document),
             "</header><main>",
             *_sections(document),
-            "</main></body></html>\n",
+            "</main>",
         ]
     )
 
