@@ -13,6 +13,6 @@ from .source.warnings import WarningCollector
 def capability_from_openapi(file: str) -> dict[str, Any]:
     """Return the capability, as data, that calls all operations of an OpenAPI document in a file and exposes them.
 
-    It leaves out what a capability cannot express. Raise `ProblemsError` for a document that cannot be read.
+    Parts that a capability cannot express are left out. Raise `ProblemsError` for a document that cannot be read.
     """
     return capability(read_api(Documents(WarningCollector()).open(file)))

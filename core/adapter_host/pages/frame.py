@@ -14,7 +14,7 @@ class PageFrame:
     """The frame of pages with one style: the document around their content, and the headers of their responses.
 
     `style` is CSS that is part of the page. `stylesheets`, `scripts` (modules) and `icon` are URLs of the same origin,
-    also relative ones. `sends_forms` is whether a page may send a form, to its own origin. Nothing else is allowed: no
+    also relative ones. `sends_forms` allows forms to the own origin. Nothing else is allowed: no
     inline script, no other origin, no frame around the page.
     """
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from adapter_host import BrowserFile, read_browser_files, shared_browser_files
 
 Docs = Literal["try", "read", "none"]
-"""What `/docs` offers."""
+"""The values of `x-docs`."""
 
 DOCUMENT: Final = "openapi.json"
 APPLICATION: Final = "docs"
