@@ -30,7 +30,7 @@ def make(*arguments: str, folder: Path, environment: dict[str, str]) -> subproce
     return subprocess.run(
         [*command, f"--old-file={sys.prefix}/.installed", *arguments],
         cwd=folder,
-        env=os.environ | environment,
+        env={name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"} | environment,
         capture_output=True,
         text=True,
         check=False,

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.support.browser import Watched, axe_script, serious_violations
 from tests.support.console import SHOP, Served, serve
 
-from .test_browser import AXE, SCREENSHOTS, Watched, serious
+from .test_browser import SCREENSHOTS
 
 CONTROL = """\
     - type: control
@@ -221,25 +222,23 @@ def test_a_read_only_session(browser: Browser, shop: Served) -> None:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 400)])
 def test_accessibility(browser: Browser, shop: Served, logged_in: Any, scheme: Any, width: int) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed (make tests/conformance/node_modules/.package-lock.json)")
-    script = AXE.read_text()
+    script = axe_script()
     shop.file.write_text(SHOP + CONTROL)
     options: Any = {"viewport": {"width": width, "height": 860}, "color_scheme": scheme, "storage_state": logged_in}
     with browser.new_context(**options) as context:
         page = context.new_page()
         page.goto(f"{shop.url}/#/files")
         expect(page.get_by_role("link", name="shop.yaml")).to_be_visible()
-        assert serious(page, script) == []
+        assert serious_violations(page, script) == []
         open_file(page, shop)
         type_after(page, "call: api.find", "x # not yet")
         expect(page.get_by_text("1 error, 0 warnings")).to_be_visible()
         page.keyboard.press("Control+f")
-        assert serious(page, script) == []
+        assert serious_violations(page, script) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.get_by_role("button", name="Review changes").click()
         expect(page.get_by_role("region", name="Changes of shop.yaml")).to_be_visible()
-        assert serious(page, script) == []
+        assert serious_violations(page, script) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

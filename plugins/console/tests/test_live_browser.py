@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import APIResponse, Browser, BrowserContext, Locator, Page, expect
 
+from tests.support.browser import Watched, axe_script, serious_violations
 from tests.support.console import Served, serve
 
 from .desk import DOCUMENT, REFUND, Bank, bank
-from .test_browser import AXE, SCREENSHOTS, Watched, serious
+from .test_browser import SCREENSHOTS
 
 PICTURES = ("approvals", "audit", "health")
 
@@ -173,9 +174,7 @@ DRAWN = """plot => {
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 400)])
 def test_accessibility(browser: Browser, desk: Served, logged_in: Any, scheme: Any, width: int) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed (make tests/conformance/node_modules/.package-lock.json)")
-    script = AXE.read_text()
+    script = axe_script()
     options: Any = {"viewport": {"width": width, "height": 860}, "color_scheme": scheme, "storage_state": logged_in}
     with browser.new_context(**options) as context:
         watched = Watched(context.new_page())
@@ -184,7 +183,7 @@ def test_accessibility(browser: Browser, desk: Served, logged_in: Any, scheme: A
         for place, content in (("approvals", "article"), ("audit", "table"), ("health", "canvas")):
             page.goto(f"{desk.url}/#/{place}")
             expect(page.locator(content).first).to_be_visible()
-            assert serious(page, script) == [], place
+            assert serious_violations(page, script) == [], place
             assert page.evaluate("document.documentElement.scrollWidth") <= width, place
         assert watched.errors == []
 
