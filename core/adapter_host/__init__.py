@@ -234,6 +234,7 @@ if TYPE_CHECKING:
     from .regular_files import read_regular_file as read_regular_file
     from .regular_files import replace_regular_file as replace_regular_file
     from .rejection_log import RejectionLog as RejectionLog
+    from .schemas.keywords import map_schemas as map_schemas
     from .schemas.portable.names import NameMap as NameMap
     from .schemas.portable.render import portable_schema as portable_schema
     from .schemas.samples import sample_of as sample_of
@@ -443,6 +444,7 @@ _EXPORTS = {
     "plugin.tool_tokens": ("MOST_TOOL_TOKENS", "estimate_tokens", "tool_definition_text"),
     "regular_files": ("read_regular_file", "replace_regular_file"),
     "rejection_log": ("RejectionLog",),
+    "schemas.keywords": ("map_schemas",),
     "schemas.portable.names": ("NameMap",),
     "schemas.portable.render": ("portable_schema",),
     "schemas.samples": ("sample_of",),

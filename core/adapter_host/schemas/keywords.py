@@ -36,7 +36,7 @@ DROPPED: Final = frozenset({"$defs", "definitions", "$id", "$schema", "$anchor",
 
 
 def map_schemas(schema: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return a schema with each schema directly in it replaced by `change`."""
+    """Return a schema with each schema directly in it replaced by `change`, which may call this function again."""
     return {key: _changed(key, value, change) for key, value in schema.items()}
 
 

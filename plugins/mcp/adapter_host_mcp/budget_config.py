@@ -28,13 +28,14 @@ _DIGITS: Final = re.compile(r"\d+")
 class BudgetSpec(Model):
     """The budget of results, in `tokens` or as a `size`; `false` is not `enabled`.
 
-    Complete results are held for `held_for` seconds.
+    Complete results are held for `held_for` seconds. With `select` callers choose the fields of results.
     """
 
     enabled: bool = True
     tokens: int | None = Field(None, ge=LEAST_TOKENS)
     size: BinarySize | None = None
     held_for: float = Field(HELD_FOR, gt=0, le=LONGEST_HELD, allow_inf_nan=False)
+    select: bool = False
 
     @model_validator(mode="after")
     def _check_size(self) -> Self:

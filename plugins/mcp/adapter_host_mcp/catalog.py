@@ -35,4 +35,5 @@ def tool_entry(tool: Tool, details: dict[str, Any] | None = None) -> CatalogEntr
         keys.append("outputSchema")
     shown = {key: definition[key] for key in keys if key in definition}
     budget = {"budget": tool.budget.label} if tool.budget is not None and tool.budget.label else {}
-    return CatalogEntry(tool.name, tool.operation, {**shown, **budget, **(details or {})})
+    select = {} if tool.selection is None else {"select": tool.selection.describe()}
+    return CatalogEntry(tool.name, tool.operation, {**shown, **budget, **select, **(details or {})})

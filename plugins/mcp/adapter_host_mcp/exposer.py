@@ -129,10 +129,9 @@ class McpExposer(CardExposer):
         return bool(self.resources) or self._budgets.is_declared
 
     async def start(self) -> None:
-        """Build the index of the search, warn about missing files, and join other replicas if there is a store."""
-        if self._served.search is not None:
-            # In a thread, as requests continue during a reload.
-            await asyncio.to_thread(self._served.search.prepare)
+        """Build what calls of tools need, warn about missing files, and join other replicas if there is a store."""
+        # In a thread, as requests continue during a reload.
+        await asyncio.to_thread(self._served.prepare)
         locations = [
             (resource.uri.text, resource.location) for resource in self.resources if isinstance(resource, FileResource)
         ]

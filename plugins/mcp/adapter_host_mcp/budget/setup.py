@@ -51,8 +51,11 @@ def adopt_budgets(config: McpConfig, tools: Mapping[str, Tool], held: HeldResult
 def _build(tools: Mapping[str, Tool], specs: Mapping[str, BudgetSpec | None], held: HeldResults) -> Budgets:
     is_declared = any(spec is not None and spec.enabled for spec in specs.values())
     budgeted = {}
-    for name, tool in tools.items():
+    for name, prepared in tools.items():
+        tool = prepared
         declared = specs[name]
+        if declared is not None and declared.select:
+            tool = _with_selection(config, tool, context)
         spec = BudgetSpec() if declared is None else declared
         if not spec.enabled:
             budgeted[name] = tool
@@ -60,6 +63,15 @@ def _build(tools: Mapping[str, Tool], specs: Mapping[str, BudgetSpec | None], he
         budget = Budget(spec, held, is_declared, declared is not None)
         budgeted[name] = replace(tool, budget=budget, most_bytes=spec.limit)
     return Budgets(budgeted, held, is_declared)
+
+
+def _with_selection(config: McpConfig, tool: Tool, context: BuildContext) -> Tool:
+    # Imported late, as few documents have selections.
+    from .selection import add_selection
+
+    spec = tool.operation.spec
+    is_own = isinstance(spec, McpToolSpec) and spec.x_budget is not None
+    return add_selection(tool, context, spec if is_own else config, is_own=is_own)
 
 
 def _declared(config: McpConfig, tool: Tool) -> BudgetSpec | None:

@@ -28,6 +28,7 @@ def own_tool(
         task=None,
         budget=None,
         most_bytes=sys.maxsize,
+        selection=None,
     )
 
 

@@ -35,7 +35,8 @@ from adapter_host_mcp.protocol import INTERNAL_ERROR, LINK_VERSIONS, TRACE_KEYS
 
 from .events import OnEvent, collect_events
 from .output_schema import Conform
-from .tools import ResultForm, Tool
+from .tool_protocols import ResultForm
+from .tools import Tool
 
 log = logging.getLogger("adapter_host.mcp")
 

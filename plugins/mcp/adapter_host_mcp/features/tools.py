@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from adapter_host import (
@@ -16,7 +16,6 @@ from adapter_host import (
     Input,
     Operation,
     Operations,
-    Result,
     Semantics,
     describe_place,
 )
@@ -25,6 +24,7 @@ from adapter_host_mcp.task_config import McpTaskSpec
 from adapter_host_mcp.tool_names import MAX_LENGTH, rename_message, unique_names
 
 from .output_schema import Conform, FindViolation, compile_conformer, compile_schema
+from .tool_protocols import ResultBudget, ResultSelection, ToolRouter
 
 _HINTS: Final = {
     "read_only": "readOnlyHint",
@@ -43,40 +43,6 @@ LONGEST_DESCRIPTION: Final = 1024
 _OBJECT_TYPES: Final = ("object", ["object", "null"])
 
 
-class ToolRouter(Protocol):
-    """Finds the tool that a call of another tool names."""
-
-    def redirect(self, arguments: Arguments) -> tuple[Tool, Arguments]:
-        """Return the tool that the arguments name, and its arguments; raise `OperationError`."""
-
-    def near_names(self, name: str) -> str:
-        """Return the names of tools similar to an unknown one, for the end of an error."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResultForm:
-    """The form of a result, which depends on the revision of the client.
-
-    With `allow_any_json` structured content may be any JSON, not only an object. With `allow_links` content may have
-    links to resources. `result_meta` are the members that every result has.
-    """
-
-    allow_any_json: bool
-    allow_links: bool
-    result_meta: bytes = b""
-
-
-class ResultBudget(Protocol):
-    """Serializes the results of a tool that are larger than its budget."""
-
-    @property
-    def label(self) -> str | None:
-        """The declared budget; None for the default."""
-
-    async def members(self, result: Result, tool: Tool, form: ResultForm) -> tuple[bytes, str | None]:
-        """Return the members of a result, and a message for a violation of the output schema."""
-
-
 @dataclass(frozen=True, eq=False)
 class Tool:
     """An operation as a tool.
@@ -85,7 +51,7 @@ class Tool:
     HTTP request instead of the arguments. A result holds events up to `event_limit` bytes. `results` is whether
     they are text, structured content or both. Model providers' APIs accept the schemas of tools that are portable.
     A tool with a `router` is called in place of others. Its `budget` serializes results of more than `most_bytes`. The
-    result of one with a `task` is that of the task, if the API begins one.
+    result of one with a `task` is that of the task, if the API begins one. With a `selection` callers choose fields.
     """
 
     name: str
@@ -102,6 +68,7 @@ class Tool:
     task: DeclaredTask | None = None
     budget: ResultBudget | None = None
     most_bytes: int = sys.maxsize
+    selection: ResultSelection | None = None
 
     def arguments(self, arguments: Arguments, headers: Mapping[str, str]) -> Arguments:
         """Merge arguments, with their declared names, and header inputs.

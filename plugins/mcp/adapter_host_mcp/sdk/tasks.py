@@ -26,8 +26,9 @@ from adapter_host import (
     UpstreamInvalidError,
     UpstreamStatusError,
 )
+from adapter_host_mcp.features.tool_protocols import ResultForm
 from adapter_host_mcp.features.tool_results import error_members, result_members
-from adapter_host_mcp.features.tools import ResultForm, Tool
+from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.protocol import NAME_HEADER
 from adapter_host_mcp.tasks.declared_task import DeclaredTask, Status
 from adapter_host_mcp.tasks.extension import EXTENSION
@@ -93,6 +94,8 @@ class Tasks:
         found = None if declared is None else declared.begin(arguments, result)
         if declared is None or found is None:
             return None
+        if tool.selection is not None:
+            found = {**found, **tool.selection.of_task(arguments)}
         task = self._ids.create(tool.name, found, declared.expires, principal)
         if task is None:
             return None
@@ -157,11 +160,14 @@ class Tasks:
             status, response = await declared.read(task.arguments)
             if status in ("working", "cancelled"):
                 return status, {}
-            members, _ = await result_members(declared.final_result(response), tool, ResultForm(True, True))
+            result = declared.final_result(response)
+            if tool.selection is not None:
+                result = tool.selection.apply_to_task(result, task.arguments)
+            members, _ = await result_members(result, tool, ResultForm(True, True))
         except OperationError as error:
             return _describe_error(error)
-        result = orjson.loads(b"{%b}" % members)
-        return "completed", {"result": {**result, "isError": status == "failed", "resultType": "complete"}}
+        content = orjson.loads(b"{%b}" % members)
+        return "completed", {"result": {**content, "isError": status == "failed", "resultType": "complete"}}
 
 
 def _describe_error(error: OperationError) -> tuple[str, dict[str, Any]]:

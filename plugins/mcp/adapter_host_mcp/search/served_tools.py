@@ -40,6 +40,14 @@ class ServedTools:
     listed: Mapping[str, Tool]
     search: ToolSearch | None = None
 
+    def prepare(self) -> None:
+        """Build what calls need: the index of the search, and the checks of results with selected fields."""
+        if self.search is not None:
+            self.search.prepare()
+        for tool in self.callable.values():
+            if tool.selection is not None:
+                _ = tool.find_violation
+
 
 def check_discovery(config: McpConfig, tools: Mapping[str, Tool], context: BuildContext) -> None:
     """Report tools with the names of those for search, and warn about pins that have no effect."""
