@@ -19,10 +19,10 @@ from .client_request import tool_call
 from .config import McpConfig
 from .discovery import ServerIdentity, ServerInfo, fit_fast_path, server_capabilities
 from .features.completion import can_complete
+from .features.declared_tools import prepare_tools
 from .features.descriptions import request_describer
 from .features.prompts import Prompt, prepare_prompts
 from .features.resources import FileResource, Resource, prepare_resources, warn_missing_locations
-from .features.tools import prepare_tools
 from .search.groups import NO_GROUPS
 from .search.served_tools import ServedTools, check_discovery, serve_tools
 from .search.tool_search import ToolSearch
@@ -129,7 +129,7 @@ class McpExposer(CardExposer):
         return bool(self.resources) or self._budgets.is_declared
 
     async def start(self) -> None:
-        """Build what calls of tools need, warn about missing files, and join other replicas if there is a store."""
+        """Prepare the tools, warn about missing files, and join other replicas if there is a store."""
         # In a thread, as requests continue during a reload.
         await asyncio.to_thread(self._served.prepare)
         locations = [

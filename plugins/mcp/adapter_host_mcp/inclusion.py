@@ -21,9 +21,10 @@ from adapter_host import (
 from .budget.results import NEXT_ITEMS
 from .budget.setup import RESERVED_NAME, Budgets, adopt_budgets
 from .config import McpConfig
+from .features.declared_tools import operation_tool
 from .features.prompts import Prompt
 from .features.resources import Resource
-from .features.tools import Tool, operation_tool
+from .features.tools import Tool
 from .search.groups import skill_groups
 from .search.served_tools import RESERVED_NAMES
 from .tool_names import included_name, operation_names

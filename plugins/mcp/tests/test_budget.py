@@ -25,7 +25,7 @@ from adapter_host_mcp.budget.next_items import next_items_tool
 from adapter_host_mcp.budget.results import META_KEY, Budget
 from adapter_host_mcp.budget_config import BudgetSpec
 from adapter_host_mcp.exposer import McpExposer
-from adapter_host_mcp.features.tool_results import call_tool
+from adapter_host_mcp.features.tool_calls import compile_call
 from adapter_host_mcp.features.tools import Tool
 
 ITEMS = [{"id": number, "name": f"Ørder {number}"} for number in range(100)]
@@ -136,7 +136,7 @@ async def test_a_result_without_items_to_leave_out_is_replaced_by_a_link(era: st
 async def test_a_replaced_result_has_the_emptiest_structured_content() -> None:
     host, exposer = build(document())
     host.fake("stock").responses["list"] = lambda _: {"items": [{"id": 1, "name": "x" * 5000}]}
-    members, _ = await call_tool(exposer.tools["typed"], {}, {}, allow_any_json=True)
+    members, _ = await compile_call(exposer.tools["typed"])({}, {}, allow_any_json=True)
     assert json.loads(b"{%b}" % members)["structuredContent"] == {}
 
 
@@ -152,7 +152,7 @@ async def test_a_replaced_result_has_the_emptiest_structured_content() -> None:
 async def test_results_within_the_budget_are_whole(result: Result) -> None:
     host, exposer = build(document())
     host.fake("stock").responses["list"] = lambda _: result
-    members, _ = await call_tool(exposer.tools["plain"], {}, {}, allow_any_json=True)
+    members, _ = await compile_call(exposer.tools["plain"])({}, {}, allow_any_json=True)
     content = json.loads(b"{%b}" % members)
     assert len(content["content"]) == 1
     assert "_meta" not in content
@@ -161,7 +161,7 @@ async def test_results_within_the_budget_are_whole(result: Result) -> None:
 async def test_clients_of_old_revisions_get_no_link_blocks() -> None:
     host, exposer = build(document())
     host.fake("stock").responses["list"] = lambda _: ITEMS
-    members, _ = await call_tool(exposer.tools["plain"], {}, {}, allow_any_json=False)
+    members, _ = await compile_call(exposer.tools["plain"])({}, {}, allow_any_json=False)
     content = json.loads(b"{%b}" % members)
     assert [block["type"] for block in content["content"]] == ["text", "text"]
     assert content["_meta"][META_KEY]["uri"] in content["content"][1]["text"]
@@ -201,7 +201,7 @@ def test_inspect_shows_declared_budgets() -> None:
 async def test_a_tool_without_a_budget_has_whole_results() -> None:
     host, exposer = build(document(plain=False))
     host.fake("stock").responses["list"] = lambda _: ITEMS
-    members, _ = await call_tool(exposer.tools["plain"], {}, {}, allow_any_json=True)
+    members, _ = await compile_call(exposer.tools["plain"])({}, {}, allow_any_json=True)
     assert json.loads(b"{%b}" % members)["structuredContent"] == ITEMS
 
 
@@ -274,7 +274,7 @@ async def test_a_result_that_cannot_be_held_is_whole() -> None:
     host, exposer = build(document())
     complete = {"text": "x" * (17 * 2**20)}
     host.fake("stock").responses["list"] = lambda _: complete
-    members, _ = await call_tool(exposer.tools["plain"], {}, {}, allow_any_json=True)
+    members, _ = await compile_call(exposer.tools["plain"])({}, {}, allow_any_json=True)
     assert json.loads(b"{%b}" % members)["structuredContent"] == complete
 
 
@@ -296,7 +296,7 @@ async def test_unknown_cursors_and_links_are_errors(era: str) -> None:
 async def test_cursors_after_the_last_item_are_errors() -> None:
     host, exposer = build(document())
     host.fake("stock").responses["list"] = lambda _: {"items": ITEMS}
-    members, _ = await call_tool(exposer.tools["plain"], {}, {}, allow_any_json=True)
+    members, _ = await compile_call(exposer.tools["plain"])({}, {}, allow_any_json=True)
     cursor = json.loads(b"{%b}" % members)["_meta"][META_KEY]["cursor"]
     held_id = cursor.partition(".")[0]
     following = next_items_tool(exposer.tools, HeldResults(exposer.context), exposer.tools["plain"])
@@ -351,7 +351,7 @@ async def test_parts_make_up_any_result(complete: dict[str, Any], limit: int) ->
     tool = with_limit(EXPOSER.tools["typed"], limit)
     held = HeldResults(EXPOSER.context)
     following = next_items_tool({"typed": tool}, held, tool)
-    members, _ = await call_tool(tool, {}, {}, allow_any_json=False)
+    members, _ = await compile_call(tool)({}, {}, allow_any_json=False)
     result: dict[str, Any] = json.loads(b"{%b}" % members)
     items: list[Any] = []
     while True:
@@ -363,7 +363,7 @@ async def test_parts_make_up_any_result(complete: dict[str, Any], limit: int) ->
         items += data["items"] if numbers["shown"] else [complete["items"][numbers["offset"]]]
         if "cursor" not in numbers:
             break
-        members, _ = await call_tool(following, {"cursor": numbers["cursor"]}, {}, allow_any_json=False)
+        members, _ = await compile_call(following)({"cursor": numbers["cursor"]}, {}, allow_any_json=False)
         result = json.loads(b"{%b}" % members)
     if numbers is None:
         assert data == complete

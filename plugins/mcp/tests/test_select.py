@@ -19,7 +19,7 @@ from adapter_host.testing import FakePlugin, Running, running
 from adapter_host_mcp.budget.fields import FieldIndex, PathList, choose, format_path, only_chosen, parse_path
 from adapter_host_mcp.budget.relaxed import relax_schema
 from adapter_host_mcp.budget.results import META_KEY
-from adapter_host_mcp.features.tool_results import call_tool
+from adapter_host_mcp.features.tool_calls import compile_call
 
 from .test_tasks import TASK, VERSION, Pottery
 from .test_tasks import document as task_document
@@ -213,7 +213,7 @@ async def test_a_tool_without_it_is_called_as_before() -> None:
     assert "select" not in tool.input_schema["properties"]
     assert tool.output_schema["required"] == ["total", "items"]
     assert exposer.tools["plain"].selection is None
-    members, _ = await call_tool(tool, {"select": ["total"]}, {}, allow_any_json=True)
+    members, _ = await compile_call(tool)({"select": ["total"]}, {}, allow_any_json=True)
     assert b"unknown parameter 'select'" in members
 
 

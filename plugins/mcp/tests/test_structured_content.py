@@ -18,8 +18,9 @@ import adapter_host_mcp
 from adapter_host import Host, Plugins, Result, Settings
 from adapter_host.testing import FakePlugin, Running, running
 from adapter_host_mcp.exposer import McpExposer
-from adapter_host_mcp.features.tool_results import call_tool
-from adapter_host_mcp.features.tools import Tool, prepare_tools
+from adapter_host_mcp.features.declared_tools import prepare_tools
+from adapter_host_mcp.features.tool_calls import compile_call
+from adapter_host_mcp.features.tools import Tool
 
 
 def document(*tools: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def build(unit: Mapping[str, Any], response: Any) -> Tool:
 def test_structured_content_meets_the_schema(unit: dict[str, Any], response: Any, stateless: bool) -> None:
     made = build(unit, response)
     schema = made.definition(allow_any_json=stateless).get("outputSchema")
-    members, _ = asyncio.run(call_tool(made, {}, {}, allow_any_json=stateless))
+    members, _ = asyncio.run(compile_call(made)({}, {}, allow_any_json=stateless))
     result = orjson.loads(b"{%b}" % members)
     assert not result["isError"]
     assert schema is None or "structuredContent" in result

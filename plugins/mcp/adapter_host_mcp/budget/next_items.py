@@ -17,8 +17,7 @@ from adapter_host import (
     decode_json,
 )
 from adapter_host_mcp.features.own_tools import check_arguments, own_tool
-from adapter_host_mcp.features.tool_protocols import ResultForm
-from adapter_host_mcp.features.tools import Tool
+from adapter_host_mcp.features.tools import ResultForm, Tool
 
 from .held import GONE, Held, HeldResults
 from .parts import Part, part_from

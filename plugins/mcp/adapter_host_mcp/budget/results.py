@@ -11,9 +11,8 @@ import orjson
 
 from adapter_host import Result, UpstreamInvalidError, bare_media_type, encode_json, is_json
 from adapter_host_mcp.budget_config import BudgetSpec
-from adapter_host_mcp.features.tool_protocols import ResultForm
 from adapter_host_mcp.features.tool_results import content_text, empty_members, success_members, text_content
-from adapter_host_mcp.features.tools import Tool
+from adapter_host_mcp.features.tools import ResultForm, Tool
 
 from .held import Held, HeldResults
 from .parts import Part, first_part

@@ -9,6 +9,7 @@ from typing import Any, Final
 from adapter_host import CLIENT_DECISION, ApprovalRequiredError, ClientDecision, encode_json
 from adapter_host_mcp.protocol import HANDSHAKE_VERSIONS
 
+from .tool_calls import Members
 from .tool_results import error_members
 
 ELICIT: Final = "elicitation/create"
@@ -26,11 +27,8 @@ _SCHEMA: Final = {
     "required": ["approve"],
 }
 
-Members = tuple[bytes, str | None]
-"""The members of a result, and a message for a violation of its schema."""
-
-ToolCall = Callable[..., Awaitable[Members]]
-"""Is `call_tool` without its parameter `asks`."""
+PreparedCall = Callable[..., Awaitable[Members]]
+"""A `ToolCall` with all of its arguments but `asks`."""
 
 Elicit = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Sends the parameters of an elicitation to the client, and returns the result."""
@@ -120,15 +118,15 @@ class AskingClient:
 
 
 async def call_approved(
-    call: ToolCall,
+    call: PreparedCall,
     client: AskingClient,
     params: Mapping[str, Any],
     required: ApprovalRequiredError | None = None,
     result_meta: bytes = b"",
 ) -> Members:
-    """Call a tool, and let the client ask its person where that is required; return what `call_tool` returns.
+    """Call a tool, and let the client ask its person where that is required; return what the call returns.
 
-    `required` is the error of the call if it was made already, and `result_meta` is that of `call_tool`. Raise
+    `required` is the error of the call if it was made already, and `result_meta` is that of the call. Raise
     `InputRequiredError`.
     """
     is_stateless = client.version not in HANDSHAKE_VERSIONS
@@ -156,7 +154,7 @@ async def call_approved(
     return await _call_decided(call, decision)
 
 
-async def _call_decided(call: ToolCall, decision: ClientDecision | None) -> Members:
+async def _call_decided(call: PreparedCall, decision: ClientDecision | None) -> Members:
     if decision is None:
         return await call(asks=True)
     token = CLIENT_DECISION.set(decision)

@@ -5,21 +5,17 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import Token
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import uuid4
 
 import orjson
 
 from adapter_host import (
     TRACE_CONTEXT,
-    ApprovalRequiredError,
-    Arguments,
     OperationError,
-    RefusedError,
     Result,
     UpstreamStatusError,
     bare_media_type,
@@ -31,17 +27,12 @@ from adapter_host import (
     encode_json,
     note_call,
 )
-from adapter_host_mcp.protocol import INTERNAL_ERROR, LINK_VERSIONS, TRACE_KEYS
+from adapter_host_mcp.protocol import INTERNAL_ERROR, TRACE_KEYS
 
-from .events import OnEvent, collect_events
 from .output_schema import Conform
-from .tool_protocols import ResultForm
-from .tools import Tool
+from .tools import ResultForm, Tool
 
 log = logging.getLogger("adapter_host.mcp")
-
-BeginTask = Callable[[Tool, Arguments, Result], bytes | None]
-"""Returns the members of the result if a call has begun a task, else None."""
 
 _TEXT_TYPES: Final = re.compile(
     r"text/.*|.*[+/](json|xml|yaml)|application/(x-)?(javascript|ndjson|jsonl|yaml|www-form-urlencoded|graphql)"
@@ -58,14 +49,16 @@ def success_members(
 
     With `allow_any_json` structured content may be any JSON, not only an object. `notes` follow the content.
     """
-    content = orjson.dumps([*_content(result, tool), *notes] if notes else _content(result, tool))
+    body = result.body
+    blocks = _content(result, body, tool)
+    content = orjson.dumps([*blocks, *notes] if notes else blocks)
     structured, violation = b"", None
     if tool.results == "text" or tool.operation.binary:
         pass
     elif tool.conform is not None:
-        structured, violation = _declared_structured(result, tool, tool.conform, allow_any_json)
+        structured, violation = _declared_structured(result, body, tool, tool.conform, allow_any_json)
     elif _JSON_TYPES.fullmatch(bare_media_type(result.media_type)):
-        structured = _structured(result.body, result.media_type, allow_any_json)
+        structured = _structured(body, result.media_type, allow_any_json)
     if structured and tool.results == "structured":
         content = orjson.dumps(notes)
     return b'"content":%b%b,"isError":false' % (content, structured), violation
@@ -90,7 +83,7 @@ def empty_members(
     if tool.results != "text" and not tool.operation.binary and tool.conform is not None:
         is_empty = tool.violation({} if tool.returns_object else None) is None
         replaced = result.replace(data={} if tool.returns_object else None) if is_empty else result
-        structured, violation = _declared_structured(replaced, tool, tool.conform, allow_any_json)
+        structured, violation = _declared_structured(replaced, replaced.body, tool, tool.conform, allow_any_json)
     return b'"content":%b%b,"isError":false' % (content, structured), violation
 
 
@@ -113,10 +106,10 @@ def _structured(body: bytes, media_type: str, allow_any_json: bool) -> bytes:
 
 
 def _declared_structured(
-    result: Result, tool: Tool, conform: Conform, allow_any_json: bool
+    result: Result, body: bytes, tool: Tool, conform: Conform, allow_any_json: bool
 ) -> tuple[bytes, str | None]:
     """Return structured content that meets the output schema: clients raise for any other, and for none."""
-    body = result.body or b"null"
+    body = body or b"null"
     try:
         data = result.data if result.holds_data else orjson.loads(body)
     except ValueError:
@@ -134,10 +127,10 @@ def _declared_structured(
     return b',"structuredContent":' + body, violation
 
 
-def _content(result: Result, tool: Tool) -> list[dict[str, Any]]:
-    body, media_type = result.body, result.media_type
+def _content(result: Result, body: bytes, tool: Tool) -> list[dict[str, Any]]:
     if not body:
         return []
+    media_type = result.media_type
     text = _decode_declared_bytes(result) if tool.operation.binary else _decode_any(body, media_type)
     if text is not None:
         return [text_content(text)]
@@ -210,71 +203,6 @@ def _upstream_text(error: UpstreamStatusError) -> str:
 def text_content(text: str) -> dict[str, Any]:
     """Return a block of content with a text."""
     return {"type": "text", "text": text}
-
-
-class CallRequest(Protocol):
-    """A request that calls a tool: `version` is the revision of its client, if it is known."""
-
-    @property
-    def version(self) -> str | None:
-        """The protocol version."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownVersion:
-    """A request whose revision is known."""
-
-    version: str | None
-
-
-async def call_tool(
-    tool: Tool,
-    arguments: Arguments,
-    headers: Mapping[str, str],
-    request: CallRequest | None = None,
-    *,
-    allow_any_json: bool,
-    result_meta: bytes = b"",
-    on_failure: Callable[[str], None] | None = None,
-    on_event: OnEvent | None = None,
-    begin_task: BeginTask | None = None,
-    asks: bool = False,
-) -> tuple[bytes, str | None]:
-    """Call a tool; return the serialized members of the result, and a message for a violation of its schema.
-
-    `result_meta` are the members that every result has, which begin with a comma. With `asks`, raise
-    `ApprovalRequiredError`, as the client may ask a person; otherwise it is an error of the tool.
-    `on_failure` receives the id of a failed call, which is also in the log if the host or the API is the cause.
-    `on_event` is awaited with the number and the text of each event, if the API sends a stream of events.
-    `begin_task` is that of a client with tasks; its members are the result if the call has begun one, without those of
-    `result_meta`.
-    """
-    try:
-        if tool.router is not None:
-            tool, arguments = tool.router.redirect(arguments)
-        if tool.task is not None and tool.task.required and begin_task is None:
-            raise RefusedError("the tool needs a client with the Tasks extension of MCP")
-        called = tool.arguments(arguments, headers)
-        result = await tool.operation.call(called)
-        if tool.task is not None and begin_task is not None and (members := begin_task(tool, called, result)):
-            return members, None
-        if result.stream is not None:
-            result = await collect_events(result, tool.event_limit, on_event)
-        if len(result.body) > tool.most_bytes and tool.budget is not None:
-            allow_links = request is not None and request.version in LINK_VERSIONS
-            form = ResultForm(allow_any_json, allow_links, result_meta)
-            return await tool.budget.members(result, tool, form)
-        members, violation = success_members(result, tool, allow_any_json=allow_any_json)
-        return members + result_meta, violation
-    except OperationError as error:
-        if asks and isinstance(error, ApprovalRequiredError):
-            raise
-        request_id = current_call().request_id
-        if error.status >= 500:
-            log.warning("request %s: %s: %s", request_id, tool.name, error.message)
-        if on_failure is not None:
-            on_failure(request_id)
-        return error_members(error) + result_meta, None
 
 
 def set_trace_context(params: Mapping[str, Any] | None) -> Token[Mapping[str, str] | None] | None:

@@ -6,32 +6,20 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from adapter_host import (
     ArgumentError,
     Arguments,
-    BuildContext,
     Input,
     Operation,
-    Operations,
-    Semantics,
+    Result,
     describe_place,
 )
-from adapter_host_mcp.config import McpConfig, McpHints, Results
-from adapter_host_mcp.task_config import McpTaskSpec
-from adapter_host_mcp.tool_names import MAX_LENGTH, rename_message, unique_names
+from adapter_host_mcp.config import Results
+from adapter_host_mcp.tool_names import MAX_LENGTH
 
 from .output_schema import Conform, FindViolation, compile_conformer, compile_schema
-from .tool_protocols import ResultBudget, ResultSelection, ToolRouter
-
-_HINTS: Final = {
-    "read_only": "readOnlyHint",
-    "destructive": "destructiveHint",
-    "idempotent": "idempotentHint",
-    "open_world": "openWorldHint",
-}
 
 if TYPE_CHECKING:
     from adapter_host import NameMap
@@ -41,6 +29,53 @@ LONGEST_DESCRIPTION: Final = 1024
 """Characters that OpenAI's API allows in the description of a tool."""
 
 _OBJECT_TYPES: Final = ("object", ["object", "null"])
+
+
+class ToolRouter(Protocol):
+    """Finds the tool that a call of another tool names."""
+
+    def redirect(self, arguments: Arguments) -> tuple[Tool, Arguments]:
+        """Return the tool that the arguments name, and its arguments; raise `OperationError`."""
+
+    def near_names(self, name: str) -> str:
+        """Return the names of tools similar to an unknown one, for the end of an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultForm:
+    """The form of a result, which depends on the revision of the client.
+
+    With `allow_any_json` structured content may be any JSON, not only an object. With `allow_links` content may have
+    links to resources. `result_meta` are the members that every result has.
+    """
+
+    allow_any_json: bool
+    allow_links: bool
+    result_meta: bytes = b""
+
+
+class ResultBudget(Protocol):
+    """Serializes the results of a tool that are larger than its budget."""
+
+    @property
+    def label(self) -> str | None:
+        """The declared budget; None for the default."""
+
+    async def members(self, result: Result, tool: Tool, form: ResultForm) -> tuple[bytes, str | None]:
+        """Return the members of a result, and a message for a violation of the output schema."""
+
+
+class ResultSelection(Protocol):
+    """Chooses fields of the results of a tool, by an argument."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return the fields with their tokens, for people."""
+
+    def of_task(self, arguments: Arguments) -> Arguments:
+        """Return the arguments of a call that its task needs to choose fields of its result."""
+
+    def apply_to_task(self, result: Result, arguments: Arguments) -> Result:
+        """Return the result of a task, with the fields that its call has chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,57 +223,6 @@ def unknown_tool(tools: Mapping[str, Tool], name: str) -> str:
     return f"Unknown tool: {name[:MAX_LENGTH]}{'' if router is None else router.near_names(name)}"
 
 
-def prepare_tools(config: McpConfig, operations: Operations, context: BuildContext) -> dict[str, Tool]:
-    """Build the tools by name, in the document's order, and warn about renamed ones."""
-    tools = {}
-    for spec, name in unique_names(config.tools, config.is_portable):
-        if spec.name is not None and name != spec.name:
-            message = rename_message(spec.name, name, config.is_portable)
-            context.warn(message, spec, "name", code="renamed-tool", replacement=name)
-        if spec in operations:
-            annotations = _annotations(spec.label, spec.hints, operations[spec].semantics)
-            tool = operation_tool(name, operations[spec], annotations, context, config)
-            if spec.x_task is not None:
-                tool = _add_task(tool, spec.x_task, operations, context)
-            tools[name] = tool
-            if tool.description != tool.operation.description:
-                message = (
-                    f"the description of tool '{name}' has more than {LONGEST_DESCRIPTION} characters, and clients see "
-                    "only so many, because OpenAI's API allows no more; shorten it"
-                )
-                context.warn(message, spec, "description", code="long-description")
-    return tools
-
-
-def operation_tool(
-    name: str, operation: Operation, annotations: Mapping[str, Any], context: BuildContext, config: McpConfig
-) -> Tool:
-    """Return an operation as a tool; inputs that are headers come from the headers of requests."""
-    header_names = {item.name for item in operation.spec.input_parameters if item.in_ == "header"}
-    return Tool(
-        name=name,
-        title=operation.spec.label,
-        operation=operation,
-        annotations=annotations,
-        blob_uri=f"tool://{quote(context.namespace, safe='')}/{name}",
-        headers=tuple(item for item in operation.inputs if item.name in header_names),
-        results=config.x_results,
-        is_portable=config.is_portable,
-        converts_texts=config.converts_texts,
-        event_limit=context.settings.response_limit,
-    )
-
-
-def _add_task(tool: Tool, spec: McpTaskSpec, operations: Operations, context: BuildContext) -> Tool:
-    # Imported late, as few documents have tasks.
-    from adapter_host_mcp.tasks.declared_task import compile_task
-
-    task = compile_task(spec, tool.operation, operations, context)
-    # The declared schema is that of the first response, which is not the result of the task.
-    operation = replace(tool.operation, output_schema=None, result_schema=None)
-    return replace(tool, task=task, operation=operation)
-
-
 def _find_violation(operation: Operation) -> FindViolation | None:
     if operation.result_schema is not None:
         validate = operation.result_schema.validate
@@ -251,21 +235,3 @@ def _portable(schema: Mapping[str, Any], *, is_output: bool = False) -> Mapping[
     from adapter_host import portable_schema
 
     return portable_schema(schema, is_output=is_output)
-
-
-def _annotations(label: str | None, hints: McpHints | None, semantics: Semantics | None) -> dict[str, Any]:
-    annotations: dict[str, Any] = {"title": label} if label else {}
-    semantic_hints = _semantic_hints(semantics)
-    for field, key in _HINTS.items():
-        declared = getattr(hints, field, None)
-        hint = semantic_hints.get(field) if declared is None else declared
-        if hint is not None:
-            annotations[key] = hint
-    return annotations
-
-
-def _semantic_hints(semantics: Semantics | None) -> dict[str, bool | None]:
-    if semantics is None:
-        return {}
-    hints: dict[str, bool | None] = {"read_only": semantics.safe, "idempotent": semantics.idempotent}
-    return {**hints, "destructive": False} if semantics.safe else hints

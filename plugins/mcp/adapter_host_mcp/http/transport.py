@@ -13,12 +13,8 @@ from aiohttp import web
 
 from adapter_host import TRACE_CONTEXT, ApprovalRequiredError, encode_json, root_path
 from adapter_host_mcp.discovery import ServerInfo
-from adapter_host_mcp.features.tool_results import (
-    call_tool,
-    error_members,
-    report_internal_error,
-    set_trace_context,
-)
+from adapter_host_mcp.features.tool_calls import ToolCall, compile_call
+from adapter_host_mcp.features.tool_results import error_members, report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.protocol import HANDSHAKE_VERSIONS, SSE_MEDIA_TYPE, STATELESS_VERSION, VERSION_HEADER
 
@@ -75,7 +71,10 @@ class HttpTransport:
         describe: Callable[[], Description],
     ) -> None:
         self._state = state
-        self._tools = tools
+        # Clients without tasks cannot call a tool that requires them; the SDK rejects their calls.
+        self._calls = {
+            name: compile_call(tool) for name, tool in tools.items() if tool.task is None or not tool.task.required
+        }
         self._server_info = server_info
         self._build_endpoint = build_endpoint
         self._import_sdk = import_sdk
@@ -174,13 +173,11 @@ class HttpTransport:
     ) -> web.Response | Awaitable[web.StreamResponse] | None:
         if rpc_request.method != "tools/call":
             return self._respond_static(rpc_request, request, server_info)
-        tool = self._tools.get(rpc_request.params["name"])
-        if tool is None or self._state.sessions.log_level(rpc_request.session) is not None:
-            return None
-        if tool.task is not None and tool.task.required:
+        call = self._calls.get(rpc_request.params["name"])
+        if call is None or self._state.sessions.log_level(rpc_request.session) is not None:
             return None
         response_stream = ResponseStream(request, rpc_request, accepts_sse=accepts_sse)
-        return self._state.responses.run(response_stream, self._call(tool, rpc_request, response_stream, server_info))
+        return self._state.responses.run(response_stream, self._call(call, rpc_request, response_stream, server_info))
 
     async def _handle_notification(self, notification: Mapping[str, Any], session: Session | None) -> web.Response:
         if notification["method"] == "notifications/cancelled" and session is not None:
@@ -207,14 +204,17 @@ class HttpTransport:
         return json_response(_result_body(rpc_request, result), headers)
 
     async def _call(
-        self, tool: Tool, rpc_request: McpRequest, response_stream: ResponseStream[McpRequest], server_info: ServerInfo
+        self,
+        call: ToolCall,
+        rpc_request: McpRequest,
+        response_stream: ResponseStream[McpRequest],
+        server_info: ServerInfo,
     ) -> web.StreamResponse:
         arguments = rpc_request.params.get("arguments", {})
         result_meta = server_info.result_meta if rpc_request.stateless else b""
         token = set_trace_context(rpc_request.params)
         try:
-            members, _ = await call_tool(
-                tool,
+            members, _ = await call(
                 arguments,
                 response_stream.headers,
                 rpc_request,

@@ -43,9 +43,8 @@ from adapter_host_mcp.features.error_codes import resource_error_code
 from adapter_host_mcp.features.events import OnEvent
 from adapter_host_mcp.features.prompts import Prompt
 from adapter_host_mcp.features.resources import Resource
+from adapter_host_mcp.features.tool_calls import KnownVersion, compile_call
 from adapter_host_mcp.features.tool_results import (
-    KnownVersion,
-    call_tool,
     decode,
     describe_status,
     report_internal_error,
@@ -211,6 +210,7 @@ def add_tool_calls(
     Requests run in a scope of `new_call`, which is called with the request id of the client, if it has sent one.
     """
     sdk_handler = server.get_request_handler("tools/call")
+    calls = {name: compile_call(tool) for name, tool in tools.items()}
 
     async def call(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
         tool = tools.get(params.name)
@@ -224,7 +224,7 @@ def add_tool_calls(
         arguments, version = params.arguments or {}, KnownVersion(context.protocol_version)
         on_event = progress_sender(context)
         call_once = partial(
-            call_tool, tool, arguments, {}, version, allow_any_json=stateless, on_event=on_event, begin_task=begin_task
+            calls[tool.name], arguments, {}, version, allow_any_json=stateless, on_event=on_event, begin_task=begin_task
         )
         sent = params.model_dump(by_alias=True, include={"input_responses", "request_state"})
         try:

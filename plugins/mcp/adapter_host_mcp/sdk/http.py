@@ -24,7 +24,8 @@ from mcp_types import (
 
 from adapter_host import TRACE_CONTEXT, StoreUnavailableError, current_call, encode_json, note_call
 from adapter_host_mcp.features.approvals import InputRequiredError, call_approved
-from adapter_host_mcp.features.tool_results import call_tool, report_internal_error, set_trace_context
+from adapter_host_mcp.features.tool_calls import compile_call
+from adapter_host_mcp.features.tool_results import report_internal_error, set_trace_context
 from adapter_host_mcp.features.tools import Tool, unknown_tool
 from adapter_host_mcp.http.fast_path import names_type
 from adapter_host_mcp.http.headers import empty_response, json_error
@@ -61,6 +62,7 @@ class SdkEndpoint:
         self._begun = b',"_meta":%b' % orjson.dumps(sdk.result_meta(server)["_meta"])
         self._task_calls = tasks
         self._tools = tools
+        self._calls = {name: compile_call(tool) for name, tool in tools.items()}
         self._state = state
         self._result_meta = b"," + orjson.dumps(sdk.result_meta(server))[1:-1]
         self._client_requests = ClientRequests(state.replicas)
@@ -206,8 +208,7 @@ class SdkEndpoint:
         result_meta = self._result_meta if request_info.stateless else b""
         arguments = params.get("arguments") or {}
         call = partial(
-            call_tool,
-            tool,
+            self._calls[tool.name],
             arguments,
             request_info.headers,
             request_info,

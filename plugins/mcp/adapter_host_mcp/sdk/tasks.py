@@ -26,9 +26,8 @@ from adapter_host import (
     UpstreamInvalidError,
     UpstreamStatusError,
 )
-from adapter_host_mcp.features.tool_protocols import ResultForm
 from adapter_host_mcp.features.tool_results import error_members, result_members
-from adapter_host_mcp.features.tools import Tool
+from adapter_host_mcp.features.tools import ResultForm, Tool
 from adapter_host_mcp.protocol import NAME_HEADER
 from adapter_host_mcp.tasks.declared_task import DeclaredTask, Status
 from adapter_host_mcp.tasks.extension import EXTENSION

@@ -41,7 +41,7 @@ class ServedTools:
     search: ToolSearch | None = None
 
     def prepare(self) -> None:
-        """Build what calls need: the index of the search, and the checks of results with selected fields."""
+        """Build the index of the search, and the checks of results with selected fields."""
         if self.search is not None:
             self.search.prepare()
         for tool in self.callable.values():
