@@ -137,6 +137,7 @@ if TYPE_CHECKING:
     from .operation.callers import Caller as Caller
     from .operation.callers import CallScope as CallScope
     from .operation.callers import CallSite as CallSite
+    from .operation.callers import KeyedCalls as KeyedCalls
     from .operation.callers import Principal as Principal
     from .operation.callers import current_call as current_call
     from .operation.callers import current_request_id as current_request_id
@@ -373,6 +374,7 @@ _EXPORTS = {
         "CallScope",
         "CallSite",
         "Caller",
+        "KeyedCalls",
         "Principal",
         "current_call",
         "current_request_id",

@@ -24,7 +24,9 @@ KINDS = {"ARGUMENT": "argument", "REFUSED": "refused", "UPSTREAM_INVALID": "inva
 
 
 class Grpc(Caller):
-    """Sends the arguments as a message."""
+    """Sends the arguments as a message, with `metadata`."""
+
+    metadata: tuple[tuple[str, str], ...] = ()
 
     @staticmethod
     def exposer(operations: Operations) -> dict[str, Any]:
@@ -62,7 +64,7 @@ class Grpc(Caller):
             response_deserializer=message_factory.GetMessageClass(method.output_type).FromString,
         )
         try:
-            response = await invoke(request)
+            response = await invoke(request, metadata=self.metadata)
         except grpc.aio.AioRpcError as error:
             return failure(error)
         shown = json_format.MessageToDict(response)

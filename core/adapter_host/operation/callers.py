@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, TypedDict, Unpack
@@ -44,7 +44,8 @@ class CallContext:
     both are None for `Host.call`. `transport` is `http`, `stdio`, `host` for `Host.call`, `cli` for the command `call`,
     or the word of an exposer with its own listener. `principal` is None without authentication. `request_id` is that of
     error responses and of the log. `client_address` is the IP address of the client, behind trusted proxies too; None
-    if there is none. `idempotency_key` is the text of the header `Idempotency-Key`, or that of `Host.call`.
+    if there is none. `idempotency_key` is the text of the header `Idempotency-Key`, of its place in another protocol,
+    or that of `Host.call`.
     """
 
     capability: str = ""
@@ -94,7 +95,7 @@ def logged_call() -> CallContext | None:
     if current is None:
         return None
     describe, _, subject = current
-    return None if isinstance(subject, CallScope) and subject.repeats else describe(subject)
+    return None if isinstance(subject, CallScope | KeyedCalls) and subject.repeats else describe(subject)
 
 
 class Caller(TypedDict, total=False):
@@ -133,6 +134,47 @@ class CallScope:
 
     def _read_id(self) -> str:
         return self._read().request_id
+
+
+class KeyedCalls:
+    """A block of code whose calls have another idempotency key than the request in progress.
+
+    Enter it within the scope of a call; outside of one, it has no effect.
+    """
+
+    __slots__ = ("_key", "_outer", "_token")
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._outer: tuple[Callable[[Any], CallContext], Callable[[Any], str], Any] | None = None
+        self._token: Token[Any] | None = None
+
+    def __enter__(self) -> None:
+        self._outer = CURRENT_CALL.get()
+        if self._outer is not None:
+            self._token = CURRENT_CALL.set((KeyedCalls._read, KeyedCalls._read_id, self))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            CURRENT_CALL.reset(self._token)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the request in progress is another one each time."""
+        subject = None if self._outer is None else self._outer[2]
+        return isinstance(subject, CallScope | KeyedCalls) and subject.repeats
+
+    def _read(self) -> CallContext:
+        assert self._outer is not None
+        describe, _, subject = self._outer
+        return replace(describe(subject), idempotency_key=self._key)
+
+    def _read_id(self) -> str:
+        assert self._outer is not None
+        _, identify, subject = self._outer
+        return identify(subject)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
-from adapter_host import OperationError, current_call
+from adapter_host import KeyedCalls, OperationError, current_call
 
 from .config import A2aConfig
 from .errors import (
@@ -20,6 +21,7 @@ from .errors import (
 from .messages import (
     ListTasksRequest,
     SendMessageRequest,
+    SkillCall,
     TaskRequest,
     read_call,
     read_params,
@@ -137,7 +139,7 @@ class Agent:
             return task
         task.set_state("TASK_STATE_WORKING")
         self._note_change(task)
-        task.runner = asyncio.create_task(self._run(task, skill, call.arguments))
+        task.runner = asyncio.create_task(self._run(task, skill, call))
         self._runners.add(task.runner)
         task.runner.add_done_callback(lambda runner: self._end(task, runner))
         return task
@@ -150,10 +152,11 @@ class Agent:
             task.set_state("TASK_STATE_CANCELED")
         self._note_change(task)
 
-    async def _run(self, task: Task, skill: Skill, arguments: dict[str, Any]) -> None:
+    async def _run(self, task: Task, skill: Skill, call: SkillCall) -> None:
         """Call the operation of a task, and set its result or its error."""
         try:
-            result = await skill.operation.call(arguments)
+            with nullcontext() if call.key is None else KeyedCalls(call.key):
+                result = await skill.operation.call(call.arguments)
             async for part, is_last in read_parts(result, self._result_limit, binary=skill.operation.binary):
                 task.add_part(part, last=is_last)
             task.set_state("TASK_STATE_COMPLETED")

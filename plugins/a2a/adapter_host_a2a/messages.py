@@ -16,6 +16,9 @@ from adapter_host import parse_json
 
 from .errors import ContentTypeNotSupportedError, InvalidParamsError
 
+IDEMPOTENCY_KEY: Final = "adapter-host/idempotencyKey"
+"""The key of a caller's idempotency key in the metadata of a message or a request."""
+
 _SAFE_INTEGERS: Final = 2.0**53
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.IGNORECASE)
 
@@ -114,10 +117,11 @@ def read_params(model: type[RequestT], params: Any) -> RequestT:
 
 @dataclass(frozen=True, slots=True)
 class SkillCall:
-    """The skill that a message names, and the arguments."""
+    """The skill that a message names, the arguments, and the idempotency key, if there is one."""
 
     skill: str
     arguments: dict[str, Any]
+    key: str | None = None
 
 
 def read_call(request: SendMessageRequest) -> SkillCall | None:
@@ -140,7 +144,17 @@ def read_call(request: SendMessageRequest) -> SkillCall | None:
             arguments = next(others, {}) if given is None else given
             if not isinstance(arguments, Mapping):
                 raise InvalidParamsError.of("arguments", "must be an object")
-            return SkillCall(skill, {name: _with_integers(value) for name, value in arguments.items()})
+            named = {name: _with_integers(value) for name, value in arguments.items()}
+            return SkillCall(skill, named, _read_key(request))
+    return None
+
+
+def _read_key(request: SendMessageRequest) -> str | None:
+    for metadata in (request.message.metadata, request.metadata):
+        if IDEMPOTENCY_KEY in metadata:
+            key = metadata[IDEMPOTENCY_KEY]
+            # The empty key is an error where keys are used: the caller must not believe that another value is one.
+            return key if isinstance(key, str) else ""
     return None
 
 

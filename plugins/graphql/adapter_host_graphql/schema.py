@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, cast
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, cast
 
 from graphql import (
     GraphQLArgument,
@@ -21,10 +22,12 @@ from graphql import (
 
 from adapter_host import (
     InternalError,
+    KeyedCalls,
     OperationError,
     Result,
     Schema,
     bare_media_type,
+    current_call,
     decode_text,
     is_json,
 )
@@ -37,6 +40,8 @@ from .shapes import DEFS
 from .types import Types
 
 log = logging.getLogger("adapter_host.graphql")
+
+_UNKEYED: Final = nullcontext()
 
 Resolver = Callable[..., Awaitable[Any]]
 
@@ -110,7 +115,8 @@ def _resolver(field: RootField) -> Resolver:
     async def resolve(_: Any, info: GraphQLResolveInfo[Any], /, **arguments: Any) -> Any:
         info.context.add(info.path.key)
         try:
-            return _value(await call(arguments), binary=field.operation.binary)
+            with _keyed(info) if len(info.context) > 1 else _UNKEYED:
+                return _value(await call(arguments), binary=field.operation.binary)
         except OperationError:
             raise
         except Exception:  # a failure of an operation's plugins must not affect other fields
@@ -118,6 +124,15 @@ def _resolver(field: RootField) -> Resolver:
             raise InternalError("unexpected error") from None
 
     return resolve
+
+
+def _keyed(info: GraphQLResolveInfo[Any]) -> AbstractContextManager[None]:
+    """Return a block whose call has an idempotency key of its own, as a request has one key for all of its fields."""
+    key = current_call().idempotency_key
+    if key is None:
+        return _UNKEYED
+    text = key.strip().removeprefix('"').removesuffix('"')
+    return KeyedCalls(f'"{text}:{info.path.key}"')
 
 
 def _value(result: Result, *, binary: bool) -> Any:

@@ -68,7 +68,12 @@ class GrpcServer:
         token = TRACE_CONTEXT.set(trace) if trace else None
         try:
             with self._context.call(
-                "grpc", whole_request=True, principal=principal, client_address=call.peer, request_id=call.request_id
+                "grpc",
+                whole_request=True,
+                principal=principal,
+                client_address=call.peer,
+                request_id=call.request_id,
+                idempotency_key=call.headers.get("idempotency-key"),
             ):
                 await self._handle(call)
         finally:

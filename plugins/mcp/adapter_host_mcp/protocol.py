@@ -50,6 +50,12 @@ TRACE_KEYS: Final = ("traceparent", "tracestate", "baggage")
 """Keys of the trace context in `_meta` (SEP-414)."""
 
 
+# The specification has no name for it: SEP-3182 proposed a parameter of `tools/call` and was closed, and the prefix
+# `io.modelcontextprotocol/` is reserved for names of the specification.
+IDEMPOTENCY_META: Final = "adapter-host/idempotencyKey"
+"""The key of a caller's idempotency key in `_meta`."""
+
+
 META_PREFIX: Final = "io.modelcontextprotocol/"
 
 

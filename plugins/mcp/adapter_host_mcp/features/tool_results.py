@@ -6,7 +6,6 @@ import base64
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from contextvars import Token
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
@@ -14,7 +13,6 @@ from uuid import uuid4
 import orjson
 
 from adapter_host import (
-    TRACE_CONTEXT,
     OperationError,
     Result,
     UpstreamStatusError,
@@ -27,7 +25,7 @@ from adapter_host import (
     encode_json,
     note_call,
 )
-from adapter_host_mcp.protocol import INTERNAL_ERROR, TRACE_KEYS
+from adapter_host_mcp.protocol import INTERNAL_ERROR
 
 from .output_schema import Conform
 from .tools import ResultForm, Tool
@@ -203,14 +201,6 @@ def _upstream_text(error: UpstreamStatusError) -> str:
 def text_content(text: str) -> dict[str, Any]:
     """Return a block of content with a text."""
     return {"type": "text", "text": text}
-
-
-def set_trace_context(params: Mapping[str, Any] | None) -> Token[Mapping[str, str] | None] | None:
-    """Set `TRACE_CONTEXT` from the `_meta` of a request (SEP-414); return the token that resets it."""
-    meta = (params or {}).get("_meta")
-    if not isinstance(meta, Mapping) or TRACE_KEYS[0] not in meta:
-        return None
-    return TRACE_CONTEXT.set({key: value for key in TRACE_KEYS if isinstance(value := meta.get(key), str)})
 
 
 def report_internal_error(method: str, params: Mapping[str, Any] | None, error: Exception) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from adapter_host import bare_media_type, parse_json
 from adapter_host_mcp.protocol import (
     HANDSHAKE_VERSIONS,
+    IDEMPOTENCY_META,
     JSON_MEDIA_TYPE,
     MAX_DEPTH,
     META_PREFIX,
@@ -57,7 +58,7 @@ _CALL_KEYS: Final = frozenset({"name", "arguments", "_meta"})
 _INITIALIZE_KEYS: Final = frozenset({"protocolVersion", "capabilities", "clientInfo"})
 
 
-_SESSION_META: Final = frozenset({"progressToken", *TRACE_KEYS})
+_SESSION_META: Final = frozenset({"progressToken", IDEMPOTENCY_META, *TRACE_KEYS})
 
 
 _STATELESS_META: Final = frozenset({_META_VERSION, _META_CAPABILITIES, _META_CLIENT, *_SESSION_META})

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
 
-from adapter_host import TRACE_CONTEXT, ApprovalRequiredError, encode_json, root_path
+from adapter_host import ApprovalRequiredError, encode_json, root_path
 from adapter_host_mcp.discovery import ServerInfo
+from adapter_host_mcp.features.request_meta import enter_meta
 from adapter_host_mcp.features.tool_calls import ToolCall, compile_call
-from adapter_host_mcp.features.tool_results import error_members, report_internal_error, set_trace_context
+from adapter_host_mcp.features.tool_results import error_members, report_internal_error
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.protocol import HANDSHAKE_VERSIONS, SSE_MEDIA_TYPE, STATELESS_VERSION, VERSION_HEADER
 
@@ -212,7 +213,7 @@ class HttpTransport:
     ) -> web.StreamResponse:
         arguments = rpc_request.params.get("arguments", {})
         result_meta = server_info.result_meta if rpc_request.stateless else b""
-        token = set_trace_context(rpc_request.params)
+        meta = enter_meta(rpc_request.params)
         try:
             members, _ = await call(
                 arguments,
@@ -234,8 +235,8 @@ class HttpTransport:
             response_stream.note_failure(data["data"]["request_id"])
             return await response_stream.finish(encode_json({"jsonrpc": "2.0", "id": rpc_request.id, "error": data}))
         finally:
-            if token is not None:
-                TRACE_CONTEXT.reset(token)
+            if meta is not None:
+                meta.close()
         return await response_stream.finish(_result_body(rpc_request, b"{%b}" % members))
 
     async def get(self, request: web.Request) -> web.StreamResponse:

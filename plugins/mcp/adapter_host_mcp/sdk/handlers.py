@@ -17,7 +17,6 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from adapter_host import (
-    TRACE_CONTEXT,
     ArgumentError,
     Arguments,
     CallScope,
@@ -42,13 +41,13 @@ from adapter_host_mcp.features.completion import (
 from adapter_host_mcp.features.error_codes import resource_error_code
 from adapter_host_mcp.features.events import OnEvent
 from adapter_host_mcp.features.prompts import Prompt
+from adapter_host_mcp.features.request_meta import enter_meta
 from adapter_host_mcp.features.resources import Resource
 from adapter_host_mcp.features.tool_calls import KnownVersion, compile_call
 from adapter_host_mcp.features.tool_results import (
     decode,
     describe_status,
     report_internal_error,
-    set_trace_context,
 )
 from adapter_host_mcp.features.tools import Tool, unknown_tool
 from adapter_host_mcp.http.messages import method_name
@@ -267,7 +266,7 @@ def progress_sender(context: Context) -> OnEvent | None:
 
 
 async def _hide_unexpected_errors(ctx: ServerRequestContext[None], call_next: CallNext) -> HandlerResult:
-    token = set_trace_context(ctx.params)
+    meta = enter_meta(ctx.params)
     try:
         return await call_next(ctx)
     except MCPError as error:
@@ -282,5 +281,5 @@ async def _hide_unexpected_errors(ctx: ServerRequestContext[None], call_next: Ca
             types.ErrorData(**report_internal_error(ctx.method, ctx.params, error))
         ) from None
     finally:
-        if token is not None:
-            TRACE_CONTEXT.reset(token)
+        if meta is not None:
+            meta.close()

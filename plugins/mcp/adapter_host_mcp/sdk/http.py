@@ -22,10 +22,11 @@ from mcp_types import (
     RequestId,
 )
 
-from adapter_host import TRACE_CONTEXT, StoreUnavailableError, current_call, encode_json, note_call
+from adapter_host import StoreUnavailableError, current_call, encode_json, note_call
 from adapter_host_mcp.features.approvals import InputRequiredError, call_approved
+from adapter_host_mcp.features.request_meta import enter_meta
 from adapter_host_mcp.features.tool_calls import compile_call
-from adapter_host_mcp.features.tool_results import report_internal_error, set_trace_context
+from adapter_host_mcp.features.tool_results import report_internal_error
 from adapter_host_mcp.features.tools import Tool, unknown_tool
 from adapter_host_mcp.http.fast_path import names_type
 from adapter_host_mcp.http.headers import empty_response, json_error
@@ -161,12 +162,12 @@ class SdkEndpoint:
         return await (response.end_without_result() if response.detached.is_set() else task)
 
     async def _respond(self, response: PendingResponse) -> web.StreamResponse:
-        token = set_trace_context(response.request_info.request.params)
+        meta = enter_meta(response.request_info.request.params)
         try:
             return await self._state.responses.run(response, self._finish(response))
         finally:
-            if token is not None:
-                TRACE_CONTEXT.reset(token)
+            if meta is not None:
+                meta.close()
 
     async def _finish(self, response: PendingResponse) -> web.StreamResponse:
         request_info = response.request_info

@@ -33,6 +33,8 @@ from .records import Record, Records, kept_error, kept_result, replay
 from .request_keys import CALL_KEYS, CallKeys
 
 HEADER: Final = "Idempotency-Key"
+_PLACES: Final = f"in the header '{HEADER}', or in MCP and A2A as 'adapter-host/idempotencyKey' in the metadata"
+
 LEASE_TIME: Final = 10.0
 """The seconds after which a call of a dead replica is no longer in progress."""
 
@@ -48,14 +50,15 @@ _STATUSES_TO_REPEAT: Final = frozenset({408, 409, 425, 429})
 
 
 def parse_key(text: str | None, *, required: bool) -> str | None:
-    """Return the key in a header, None without one; raise `ArgumentError`."""
+    """Return the key that a caller has sent, None without one; raise `ArgumentError`."""
     if text is None:
         if required:
-            raise ArgumentError(HEADER, f"the header '{HEADER}' is missing; send a new UUID for each new call")
+            raise ArgumentError(HEADER, f"an idempotency key is missing; send a new UUID for each new call, {_PLACES}")
         return None
     match = _KEY.fullmatch(text.strip())
     if match is None:
-        raise ArgumentError(HEADER, f"the header '{HEADER}' is not one key of 1 to 255 printable ASCII characters")
+        message = f"the idempotency key is not one of 1 to 255 printable ASCII characters; send it {_PLACES}"
+        raise ArgumentError(HEADER, message)
     return match[1] or match[2]
 
 
