@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from adapter_host.document.source import Source
@@ -93,9 +93,12 @@ class _Formatter:
 
     def _line_edits(self) -> Iterator[Edit]:
         blank = True
+        moved_lines, by_column = sorted(self._moved), dict[int, int]()
         for number, start in enumerate(self._starts):
             end = self._layout.line_end(start)
             line = self._text[start:end]
+            if number in self._moved:
+                by_column[_indent(line)] = self._moved[number]
             if number in self._continued:
                 yield start, start + _indent(line), " " * max(0, _indent(line) + self._continued[number])
                 blank = False
@@ -105,19 +108,19 @@ class _Formatter:
                 blank = True
                 continue
             blank = False
-            delta = self._comment_delta(number) if _COMMENT_LINE.match(line) else self._moved.get(number, 0)
+            delta = self._moved.get(number, 0)
+            if _COMMENT_LINE.match(line):
+                index = bisect_right(moved_lines, number)
+                delta = self._comment_delta(_indent(line), moved_lines[index : index + 1], by_column)
             yield start, start + _indent(line), " " * max(0, _indent(line) + delta)
             if number + 1 not in self._continued and (bare := line.rstrip(" \t")) != line:
                 yield start + len(bare), end, ""
 
-    def _comment_delta(self, number: int) -> int:
-        """Return by how much a comment moves: as the next entry does, or one before it in the column of the comment."""
-        following = next((line for line in range(number + 1, len(self._starts)) if line in self._moved), None)
-        column = self._column(number)
-        if following is not None and self._column(following) == column:
-            return self._moved[following]
-        before = (line for line in range(number - 1, -1, -1) if line in self._moved)
-        return next((self._moved[line] for line in before if self._column(line) == column), 0)
+    def _comment_delta(self, column: int, following: list[int], by_column: Mapping[int, int]) -> int:
+        """Return by how much a comment moves: as the next entry does, or the last one before it in its column."""
+        if following and self._column(following[0]) == column:
+            return self._moved[following[0]]
+        return by_column.get(column, 0)
 
     def _column(self, number: int) -> int:
         start = self._starts[number]
