@@ -12,6 +12,7 @@ MUTMUT := .cache/mutmut/.installed
 HELM_VERSION := v4.3.2
 HELM := .cache/helm/$(HELM_VERSION)/helm
 GATEWAY_API := sigs.k8s.io/gateway-api@v1.4.0
+REGISTRY := github.com/modelcontextprotocol/registry@v1.8.9
 PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
 PACKAGE ?= compiler
 EXAMPLES ?= 1
@@ -32,7 +33,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
 .PHONY: test demo check docs coverage fuzz chaos mutants conformance clients bench console-editor lock metadata wheels \
-	deploy-check image-check clean
+	deploy-check registry-check image-check clean
 
 # EXAMPLES=10 lets the property tests try ten times as many examples.
 test: $(VENV)/.installed
@@ -115,6 +116,11 @@ deploy-check: $(VENV)/.installed $(HELM)
 	HELM=$(CURDIR)/$(HELM) \
 	CRDS=$(call go_folder,$(GATEWAY_API))/config/crd/standard:$(call go_folder,$(PROMETHEUS_OPERATOR))/example/prometheus-operator-crd \
 		$(BIN)/pytest -q tests/deploy
+
+# The documents of `export server-json`, against the schema in the Go module of the MCP registry.
+registry-check: $(VENV)/.installed
+	REGISTRY=$$(go mod download -json $(REGISTRY) | sed -n 's/.*"Dir": "\(.*\)",/\1/p') \
+		$(BIN)/pytest -q plugins/mcp/tests/test_server_card.py
 
 # The Containerfile, built and run on a root file system of Debian; as root, with buildah and debootstrap.
 image-check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -27,9 +28,16 @@ _CARD_PATH: Final = "/server-card"
 _CARD_TYPE: Final = "application/mcp-server-card+json"
 _CATALOG_TYPE: Final = "application/ai-catalog+json"
 _CATALOG_VERSION: Final = "0.9"
-_CARD_SCHEMA: Final = "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"
+# v2: the newest `schema.ts` of the extension, which is the source of the schema, requires it. Until July 2026 it
+# required v1 for the same members, and many cards still have that.
+_CARD_SCHEMA: Final = "https://static.modelcontextprotocol.io/schemas/v2/server-card.schema.json"
+# The newest version that the registry (1.8.9) accepts as current; its draft differs in URLs with variables only.
 _REGISTRY_SCHEMA: Final = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 _MAX_TITLE: Final = 100
+_MAX_VERSION: Final = 255
+_RANGE: Final = re.compile(r"[\^~<>=*|]|(^|\.)[xX](\.|$)|\s-\s")
+"""A range of versions, which cards and registries reject."""
+
 
 _HEADERS: Final = {
     "Server": "adapter-host",
@@ -51,8 +59,15 @@ class CardExposer(HttpExposer[McpConfig]):
             message = "'x-server-card' describes an endpoint, and there is none with 'transport: stdio'; remove it"
             context.problem(message, config, "x-server-card", code="modes")
         if card is not None:
+            self._check_version()
             catalog = {CATALOG_PATH} if card.catalog else set()
             self.public_paths = frozenset({f"{self.endpoint}{_CARD_PATH}", *catalog})
+
+    def _check_version(self) -> None:
+        info = self.context.loaded.capability.info
+        if info.version and (len(info.version) > _MAX_VERSION or _RANGE.search(info.version)):
+            message = f"'x-server-card' needs one version of at most {_MAX_VERSION} characters, such as 1.2.0"
+            self.context.problem(message, info, "version")
 
     @abstractmethod
     def _identity(self) -> ServerIdentity:
@@ -118,7 +133,7 @@ def describe_server(
     remote: dict[str, Any] = {"type": "streamable-http", "url": url, **({"headers": headers} if headers else {})}
     members: dict[str, Any] = {
         "name": card.name,
-        "title": identity.title[:_MAX_TITLE],
+        "title": identity.title[:_MAX_TITLE] or None,
         "description": card.description,
         "version": identity.version,
         "websiteUrl": card.website_url,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 from mcp import Client
 
 from adapter_host import Host, Plugins, ProblemsError
@@ -23,6 +25,7 @@ CARD: dict[str, Any] = {
     "websiteUrl": "https://tea.example.org",
     "repository": {"url": "https://git.example.org/tea", "source": "git"},
 }
+SCHEMA = Path(os.environ.get("REGISTRY", "none")) / "internal/validators/schemas/2025-12-11.json"
 PUBLIC = "https://tea.example.org/mcp"
 CATALOG_PATH = "/.well-known/ai-catalog.json"
 
@@ -55,7 +58,7 @@ async def test_card_describes_the_running_server() -> None:
     versions = card["remotes"][0].pop("supportedProtocolVersions")
     assert (versions[0], versions[-1]) == ("2024-11-05", "2026-07-28")
     assert card == {
-        "$schema": "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json",
+        "$schema": "https://static.modelcontextprotocol.io/schemas/v2/server-card.schema.json",
         "title": "Tea room",
         "version": "1.2.0",
         **CARD,
@@ -133,6 +136,43 @@ async def test_export_of_the_server_json(tmp_path: Path) -> None:
         **CARD,
         "remotes": [{"type": "streamable-http", "url": PUBLIC}],
     }
+
+
+@pytest.mark.skipif(not SCHEMA.is_file(), reason="needs the registry's Go module: make registry-check")
+@pytest.mark.parametrize(
+    ("label", "keys"),
+    [
+        ("Tea room", {}),
+        ("x" * 300, {"authentication": {"type": "bearer", "token": "hush"}}),
+        ("Tea", {"authentication": {"type": "apikey", "key": "X-Key", "value": "hush", "placement": "header"}}),
+        (None, {"authentication": {"type": "basic", "username": "ada", "password": "hush"}}),
+    ],
+)
+def test_the_server_json_is_one_of_the_registry(label: str | None, keys: dict[str, Any]) -> None:
+    schema = json.loads(SCHEMA.read_text())
+    described = document({**CARD, "url": PUBLIC}, **keys)
+    described["info"] = {} if label is None else {"label": label}
+    exposer = Host(described, plugins=Plugins.installed()).status()[0].exposer
+    exported = json.loads(exposer.exports()["server-json"]())
+    validator = Draft7Validator(schema, format_checker=Draft7Validator.FORMAT_CHECKER)
+    assert exported["$schema"] == schema["$id"]
+    assert [error.message for error in validator.iter_errors(exported)] == []
+    # The schema says something about each part of it.
+    for wrong in (
+        {"name": "tea"},
+        {"title": ""},
+        {"version": 1},
+        {"remotes": [{"type": "streamable-http", "url": "x"}]},
+    ):
+        assert not validator.is_valid({**exported, **wrong})
+
+
+@pytest.mark.parametrize("version", ["^1.2", "1.x", ">=1 <2", "1.0 - 2.0", "1" * 256])
+def test_a_range_of_versions_is_a_problem(version: str) -> None:
+    described = document()
+    described["info"]["version"] = version
+    with pytest.raises(ProblemsError, match="needs one version"):
+        Host(described, plugins=Plugins.installed())
 
 
 @pytest.mark.parametrize(
