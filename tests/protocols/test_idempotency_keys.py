@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from mcp import Client
-from mcp_types import TextContent
+from mcp_types import ElicitResult, TextContent
 
 from adapter_host import Plugins, Result, UpstreamDisconnectedError
 from adapter_host.testing import FakePlugin, Running, running
@@ -182,3 +182,21 @@ async def test_a_graphql_request_has_a_key_for_each_field() -> None:
         assert changed["data"]["tea"] == {"id": 1}
         assert "was used with other arguments" in changed["errors"][0]["message"]
         assert len(orders) == 2
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+async def test_an_approved_call_is_replayed_without_a_question(mode: str) -> None:
+    questions: list[Any] = []
+
+    async def approve(context: Any, params: Any) -> ElicitResult:
+        questions.append(params)
+        return ElicitResult(action="accept", content={"approve": True})
+
+    async with serve("mcp", **{"x-approval": True}) as served:
+        orders = count_orders(served)
+        async with Client(served.url("mcp"), mode=mode, elicitation_callback=approve) as client:
+            place = mcp_place(client)
+            assert [await place("k-1", "tea") for _ in range(3)] == [1, 1, 1]
+            assert "was used with other arguments" in await place("k-1", "milk")
+            assert await place("k-2", "milk") == 2
+    assert (len(orders), len(questions)) == (2, 2)

@@ -129,6 +129,7 @@ async def test_the_budget_and_the_held_result_are_those_of_the_selection(era: st
         (["zz"], ["unknown field 'zz' in 'select' (known: total, items)"]),
         ([5, "items..id"], ["unknown field '5' in 'select'", "unknown field 'items..id' in 'select'"]),
         ("total", ["'select' must be an array"]),
+        (["zz"] * 200, ["unknown field 'zz' in 'select'"] * 5),
         (["total"] * 300, ["'select' must have at most 256 fields (given 300)"]),
     ],
 )
@@ -187,8 +188,11 @@ async def test_the_result_of_a_task_has_the_chosen_fields() -> None:
         kiln.respond(state="fired", pots=[{"id": 1, "name": "Vase"}])
         finished = await kiln.get(created["taskId"])
         wrong = await kiln.ask("tools/call", name="fire", arguments={"celsius": 1240, "select": ["state"]})
+        kiln.kiln.responses["fire"] = lambda _: [{"id": 2, "name": "Bowl"}]
+        immediate = await kiln.ask("tools/call", name="fire", arguments={"celsius": 1240, "select": ["id"]})
     assert json.loads(finished["result"]["content"][0]["text"]) == [{"name": "Vase"}]
     assert kiln.kiln.calls[0] == ("fire", {"celsius": 1240})
+    assert json.loads(immediate["content"][0]["text"]) == [{"id": 2}]
     assert wrong["isError"]
     assert wrong["content"][0]["text"].startswith("unknown field 'state'")
 

@@ -19,6 +19,8 @@ _BROKEN: Final = frozenset(
         "else",
         "maxContains",
         "uniqueItems",
+        "unevaluatedItems",
+        "unevaluatedProperties",
     }
 )
 """Keywords that a value may meet only with fields that are left out of it."""

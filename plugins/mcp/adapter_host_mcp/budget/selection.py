@@ -52,6 +52,8 @@ MOST_CHOSEN: Final = 256
 _SHOWN: Final = 24
 _LONGEST_SHOWN: Final = 100
 _MOST_REPORTED: Final = 5
+"""Unknown fields in one error; to find a similar name takes a while."""
+
 _ACCEPTED: Final = 202
 _PATH_OF_NAMES: Final = re.compile(r"\$(\.[^\W\d][\w-]*)*")
 
@@ -107,8 +109,10 @@ class Selection:
             mistake = self._unknown(text) if path is None else self._find_unknown(path)
             if path is not None and mistake is None:
                 paths.append(path)
-            elif mistake is not None and len(errors) < _MOST_REPORTED:
+            elif mistake is not None:
                 errors.append(ArgumentError(SELECT, mistake, pointer=f"/{SELECT}/{number}"))
+            if len(errors) == _MOST_REPORTED:
+                break
         if errors:
             raise ArgumentError.combine(errors)
         return choose(paths)
@@ -152,7 +156,11 @@ class Selection:
 
     def apply_to_task(self, result: Result, arguments: Arguments) -> Result:
         """Return the result of a task, with the fields that its call has chosen."""
-        chosen = self.read(arguments)
+        try:
+            chosen = self.read(arguments)
+        except ArgumentError:
+            # A reload has changed the schema since the call.
+            return result
         return result if chosen is None else self.apply(result, chosen)
 
     def wrap(self, operation: Operation, *, begins_tasks: bool) -> Operation:
