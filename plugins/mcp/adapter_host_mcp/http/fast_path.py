@@ -58,6 +58,9 @@ _CALL_KEYS: Final = frozenset({"name", "arguments", "_meta"})
 _INITIALIZE_KEYS: Final = frozenset({"protocolVersion", "capabilities", "clientInfo"})
 
 
+_TRACE_META: Final = frozenset(TRACE_KEYS)
+
+
 _SESSION_META: Final = frozenset({"progressToken", IDEMPOTENCY_META, *TRACE_KEYS})
 
 
@@ -164,7 +167,7 @@ def parse_request(decoded: Any, headers: Mapping[str, str], session: Session | N
     meta = params.get("_meta", {})
     if not isinstance(meta, dict) or ("progressToken" in meta and not is_request_id(meta["progressToken"])):
         return None
-    if not all(isinstance(meta.get(key, ""), str) for key in TRACE_KEYS):
+    if not _TRACE_META.isdisjoint(meta) and not all(isinstance(meta.get(key, ""), str) for key in TRACE_KEYS):
         return None
     stateless = version == STATELESS_VERSION
     is_valid = (
