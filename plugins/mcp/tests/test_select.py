@@ -238,8 +238,14 @@ def test_a_selection_that_cannot_be_is_a_problem(schema: Any, tool: Any, code: s
         described["capability"]["exposes"][0]["tools"][0] |= tool
     with pytest.raises(ProblemsError) as raised:
         build(described)
-    (problem,) = raised.value.problems
+    (problem,) = [each for each in raised.value.problems if not each.warning]
     assert (problem.code, "select" in problem.message) == (code, True)
+
+
+def test_a_selection_of_no_tool_is_a_warning() -> None:
+    host = Host(document(schema=None), plugins=Plugins({"mcp": adapter_host_mcp, "fake": FakePlugin()}))
+    (warning,) = [each for each in host.warnings if each.code == "ignored"]
+    assert "no tool has a schema" in warning.message
 
 
 def test_paths_of_odd_names() -> None:

@@ -226,6 +226,11 @@ def add_selection(tool: Tool, context: BuildContext, spec: Model, *, is_own: boo
     return replace(tool, operation=operation, selection=selection)
 
 
+def describes_fields(tool: Tool) -> bool:
+    """Return whether a schema describes fields of a tool's results."""
+    return _selection(tool) is not None
+
+
 def _selection(tool: Tool) -> Selection | None:
     """Return the selection of a tool; None if no schema describes fields of its results."""
     operation = tool.operation if tool.task is None else tool.task.poll

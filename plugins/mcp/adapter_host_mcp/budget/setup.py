@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -62,7 +62,17 @@ def _build(tools: Mapping[str, Tool], specs: Mapping[str, BudgetSpec | None], he
             continue
         budget = Budget(spec, held, is_declared, declared is not None)
         budgeted[name] = replace(tool, budget=budget, most_bytes=spec.limit)
+    if config.x_budget is not None and config.x_budget.select:
+        _warn_without_fields(config, tools.values(), context)
     return Budgets(budgeted, held, is_declared)
+
+
+def _warn_without_fields(config: McpConfig, tools: Iterable[Tool], context: BuildContext) -> None:
+    from .selection import describes_fields
+
+    if not any(map(describes_fields, tools)):
+        message = "'select' is ignored, as no tool has a schema of its result with fields; declare 'outputParameters'"
+        context.warn(message, config, "x-budget", "select", code="ignored")
 
 
 def _with_selection(config: McpConfig, tool: Tool, context: BuildContext) -> Tool:
