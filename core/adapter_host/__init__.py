@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from .editing.service import DocumentProblem as DocumentProblem
     from .editing.service import Fix as Fix
     from .editing.service import LanguageService as LanguageService
+    from .error_details import error_details as error_details
     from .errors import AdapterHostError as AdapterHostError
     from .errors import ApprovalError as ApprovalError
     from .errors import ApprovalRequiredError as ApprovalRequiredError
@@ -319,6 +320,7 @@ _EXPORTS = {
     "editing.completion": ("Completion",),
     "editing.fixes": ("Edit",),
     "editing.service": ("Declaration", "DocumentProblem", "Fix", "LanguageService"),
+    "error_details": ("error_details",),
     "errors": (
         "AdapterHostError",
         "ApprovalError",

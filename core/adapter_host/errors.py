@@ -43,6 +43,8 @@ SKIPPED: Final = "skipped: "
 MAX_ARGUMENT_ERRORS: Final = 10
 """The invalid places that the error of one call names."""
 
+_OUTCOMES: Final = {True: "; the request was sent", False: "; the request was not sent"}
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -219,18 +221,21 @@ class UpstreamError(OperationError):
     """The consumed API failed.
 
     `sent` is True if the request, or a part of it, was sent; False if the API certainly did not carry it out, because
-    nothing was sent or its credentials were rejected; None if that is unknown.
+    nothing was sent or its credentials were rejected; None if that is unknown. Where there is no complete response,
+    the message ends with it.
     """
 
     status = 502
     title = "Upstream failure"
 
     sent: bool | None = None
+    has_response: ClassVar[bool] = False
 
     def __init__(self, message: str = "", *, sent: bool | None = None) -> None:
         if sent is not None:
             self.sent = sent
-        super().__init__(message)
+        outcome = "" if self.has_response or self.sent is None else _OUTCOMES[self.sent]
+        super().__init__(f"{(message or self.title).removesuffix(outcome)}{outcome}")
 
 
 class UpstreamUnreachableError(UpstreamError):
@@ -263,6 +268,7 @@ class UpstreamInvalidError(UpstreamError):
     title = "Invalid upstream response"
 
     sent = True
+    has_response = True
 
 
 class UpstreamTimeoutError(UpstreamError):
@@ -281,6 +287,7 @@ class UpstreamStatusError(UpstreamError):
     title = "Upstream error"
 
     sent = True
+    has_response = True
 
     def __init__(
         self, status: int, body: bytes = b"", media_type: str = "", headers: Mapping[str, str] | None = None

@@ -26,7 +26,7 @@ from .messages import (
     read_call,
     read_params,
 )
-from .skills import Skill, describe_error, find_skill, read_parts, usage_text
+from .skills import JSON, Skill, describe_error, find_skill, read_parts, usage_text
 from .tasks import ENDED, INPUT_REQUIRED, Task, TaskStore
 
 log = logging.getLogger("adapter_host.a2a")
@@ -167,7 +167,7 @@ class Agent:
             request_id = current_call().request_id
             log.exception("request %s: %s: unexpected error", request_id, skill.id)
             details = {"error": {"type": "InternalError", "requestId": request_id}}
-            task.set_state("TASK_STATE_FAILED", {"text": "unexpected error"}, {"data": details})
+            task.set_state("TASK_STATE_FAILED", {"text": "unexpected error"}, {"data": details, "mediaType": JSON})
 
     def _note_change(self, task: Task) -> None:
         self._store.note_change(task, self._config.task_seconds, self._config.max_stored_bytes)

@@ -36,10 +36,10 @@ from .errors import (
     UnsupportedOperationError,
     VersionNotSupportedError,
 )
+from .skills import JSON
 
 log = logging.getLogger("adapter_host.a2a")
 
-JSON: Final = "application/json"
 A2A_JSON: Final = "application/a2a+json"
 
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -116,7 +116,7 @@ class Service:
         except ProtocolError as error:
             return self._json_rpc_error(message_id, error)
         except ArgumentError as error:
-            return _argument_response(error)
+            return _accepting(error, self._json_rpc_error(None, InvalidRequestError(error.message), error.status))
         except Exception:  # an error of one request must not affect others, and its text is internal
             return self._json_rpc_error(message_id, _unexpected())
 
@@ -131,7 +131,8 @@ class Service:
         except ProtocolError as error:
             return _rest_error(error)
         except ArgumentError as error:
-            return _argument_response(error)
+            body = {"code": error.status, "status": "INVALID_ARGUMENT", "message": error.message}
+            return _accepting(error, _json_response(error.status, {"error": body}, A2A_JSON))
         except Exception:  # as above
             return _rest_error(_unexpected())
 
@@ -169,11 +170,12 @@ class Service:
         except ValueError:
             raise JsonParseError("the body must be JSON") from None
 
-    def _json_rpc_error(self, message_id: Any, error: ProtocolError) -> web.Response:
+    def _json_rpc_error(self, message_id: Any, error: ProtocolError, status: int = 200) -> web.Response:
+        """Return an error of JSON-RPC; clients of the protocol read it only from a response with the status 200."""
         body: dict[str, Any] = {"code": error.code, "message": error.message}
         if error.details:
             body["data"] = error.details
-        return _json_response(200, {"jsonrpc": "2.0", "id": message_id, "error": body}, JSON)
+        return _json_response(status, {"jsonrpc": "2.0", "id": message_id, "error": body}, JSON)
 
 
 def _parse_call(body: Any) -> tuple[str, Any]:
@@ -250,10 +252,8 @@ def _rest_error(error: ProtocolError) -> web.Response:
     return _json_response(error.status, {"error": body}, A2A_JSON)
 
 
-def _argument_response(error: ArgumentError) -> web.Response:
-    """Return the response to a body that is too large or cannot be decoded."""
-    body = {"code": error.status, "status": "INVALID_ARGUMENT", "message": error.message}
-    response = _json_response(error.status, {"error": body}, A2A_JSON)
+def _accepting(error: ArgumentError, response: web.Response) -> web.Response:
+    """Return the response to a body that cannot be read, with the content codings that could be."""
     if isinstance(error, UnsupportedCodingError):
         response.headers["Accept-Encoding"] = error.accepted
     return response

@@ -9,13 +9,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic.alias_generators import to_camel
+
 from adapter_host import (
-    ArgumentError,
     BuildContext,
     Operation,
     OperationError,
     Operations,
-    RefusedError,
     Result,
     UpstreamInvalidError,
     UpstreamStatusError,
@@ -24,6 +24,7 @@ from adapter_host import (
     decode_text,
     did_you_mean,
     encode_json,
+    error_details,
     is_json,
     parse_json,
 )
@@ -34,9 +35,7 @@ from .messages import SkillCall, State
 
 log = logging.getLogger("adapter_host.a2a")
 
-_JSON: Final = "application/json"
-
-_REJECTED: Final = (ArgumentError, RefusedError)
+JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ async def read_parts(result: Result, limit: int, *, binary: bool) -> AsyncIterat
             if size > limit:
                 raise UpstreamInvalidError(f"the upstream sent events of more than {limit} bytes")
             is_text = isinstance(item, str)
-            part = {"text": item, "mediaType": "text/plain"} if is_text else {"data": item, "mediaType": _JSON}
+            part = {"text": item, "mediaType": "text/plain"} if is_text else {"data": item, "mediaType": JSON}
             yield part, False
 
 
@@ -103,7 +102,7 @@ def _part(result: Result, *, binary: bool) -> dict[str, Any] | None:
     """Return JSON as data, other text as text, and bytes as a file; None for an empty result."""
     media_type = bare_media_type(result.media_type)
     if result.holds_data or (not binary and (not media_type or is_json(media_type)) and result.body):
-        return {"data": result.data, "mediaType": _JSON}
+        return {"data": result.data, "mediaType": JSON}
     if not result.body:
         return None
     if not binary:
@@ -116,24 +115,21 @@ def _part(result: Result, *, binary: bool) -> dict[str, Any] | None:
 
 def describe_error(error: OperationError, skill: str) -> tuple[State, list[dict[str, Any]]]:
     """Return the state of a task that an error ends, and the parts of its message; log errors of the upstream."""
-    details: dict[str, Any] = {"type": _type_name(error)}
+    details = _in_camel_case(error_details(error))
     if error.status >= 500:
         details["requestId"] = current_call().request_id
         log.warning("request %s: %s: %s", details["requestId"], skill, error.message)
-    if isinstance(error, ArgumentError):
-        details["parameter"] = error.parameter
-    if error.step is not None:
-        details["step"] = error.step
     if isinstance(error, UpstreamStatusError):
-        details["upstreamStatus"] = error.upstream_status
         details |= _upstream_body(error)
-    state: State = "TASK_STATE_REJECTED" if isinstance(error, _REJECTED) else "TASK_STATE_FAILED"
-    return state, [{"text": error.message}, {"data": {"error": details}, "mediaType": _JSON}]
+    state: State = "TASK_STATE_REJECTED" if 400 <= error.status < 500 else "TASK_STATE_FAILED"
+    return state, [{"text": error.message}, {"data": {"error": details}, "mediaType": JSON}]
 
 
-def _type_name(error: OperationError) -> str:
-    """Return the name of the error's class; for one of a plugin, that of the nearest class of the core."""
-    return next(base.__name__ for base in type(error).__mro__ if base.__module__.startswith("adapter_host."))
+def _in_camel_case(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        to_camel(name): _in_camel_case(value) if isinstance(value, Mapping) else value
+        for name, value in details.items()
+    }
 
 
 def _upstream_body(error: UpstreamStatusError) -> dict[str, Any]:

@@ -232,12 +232,12 @@ async def test_deep_results(serve: Serve, depth: int, state: str) -> None:
         (
             UpstreamStatusError(404, b'{"why":"gone"}', "application/json"),
             "TASK_STATE_FAILED",
-            {"type": "UpstreamStatusError", "upstreamStatus": 404, "upstreamBody": {"why": "gone"}},
+            {"type": "UpstreamStatusError", "upstreamStatus": 404, "sent": True, "upstreamBody": {"why": "gone"}},
         ),
         (
             UpstreamStatusError(500, b"\xff", "image/png"),
             "TASK_STATE_FAILED",
-            {"type": "UpstreamStatusError", "upstreamStatus": 500},
+            {"type": "UpstreamStatusError", "upstreamStatus": 500, "sent": True},
         ),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from graphql import GraphQLError
@@ -26,6 +26,7 @@ from adapter_host import (
     bare_media_type,
     current_call,
     decode_text,
+    error_details,
     is_json,
     parse_json,
 )
@@ -38,7 +39,8 @@ BAD_REQUEST: Final = "BAD_REQUEST"
 BAD_USER_INPUT: Final = "BAD_USER_INPUT"
 INTERNAL: Final = "INTERNAL_SERVER_ERROR"
 
-_CODES: Final = {
+_CODES: Final[Mapping[type[OperationError], str]] = {
+    # The first one that an error is.
     ArgumentError: BAD_USER_INPUT,
     ApprovalRequiredError: "APPROVAL_REQUIRED",
     RefusedError: "FORBIDDEN",
@@ -54,6 +56,11 @@ _CODES: Final = {
     UpstreamError: "UPSTREAM_ERROR",
     OperationError: "OPERATION_FAILED",
 }
+
+_STATUS_CODES: Final = {409: "CONFLICT", 422: "UNPROCESSABLE", 429: "TOO_MANY_REQUESTS"}
+"""The codes for statuses of plugins' errors, which no class of the core has."""
+
+_NAMES: Final = {"retry_after": "retryAfter", "upstream_status": "upstreamStatus", "expires_in": "expiresIn"}
 
 
 class RequestError(Exception):
@@ -73,8 +80,9 @@ class RequestError(Exception):
 
 
 def code_of(error: OperationError) -> str:
-    """Return the stable code of an error: that of the nearest class of the core."""
-    return next(code for base in type(error).__mro__ if (code := _CODES.get(base)) is not None)
+    """Return the stable code of an error: that of its class, or of a status that only a plugin's class has."""
+    kind, code = next((kind, code) for kind, code in _CODES.items() if isinstance(error, kind))
+    return code if error.status == kind.status else _STATUS_CODES.get(error.status, code)
 
 
 def format_error(error: GraphQLError, code: str, **extensions: Any) -> dict[str, Any]:
@@ -104,26 +112,12 @@ def _details(error: OperationError) -> dict[str, Any]:
     if error.status >= 500:
         details["requestId"] = current_call().request_id
         log.warning("request %s: %s", details["requestId"], error.message)
-    if error.step is not None:
-        details["step"] = error.step
-    if isinstance(error, ArgumentError):
-        details |= _argument_details(error)
-        if len(error.errors) > 1:
-            details["errors"] = [{"message": each.message, **_argument_details(each)} for each in error.errors]
-    if isinstance(error, ApprovalRequiredError) and error.url is not None:
-        details["approval"] = {"url": error.url}
-    if isinstance(error, UnavailableError) and error.retry_after is not None:
-        details["retryAfter"] = error.retry_after
-    if isinstance(error, UpstreamError) and error.sent is not None:
-        details["sent"] = error.sent
+    details |= {_NAMES.get(name, name): value for name, value in error_details(error).items() if name != "type"}
+    if "approval" in details:
+        details["approval"] = {_NAMES.get(name, name): value for name, value in details["approval"].items()}
     if isinstance(error, UpstreamStatusError):
-        details["upstream"] = {"status": error.upstream_status, **_upstream_body(error)}
+        details["upstream"] = {"status": details.pop("upstreamStatus"), **_upstream_body(error)}
     return details
-
-
-def _argument_details(error: ArgumentError) -> dict[str, Any]:
-    pointer = {} if error.pointer is None else {"pointer": f"#{error.pointer}"}
-    return {"parameter": error.parameter, **pointer}
 
 
 def _upstream_body(error: UpstreamStatusError) -> dict[str, Any]:

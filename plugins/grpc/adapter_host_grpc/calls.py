@@ -12,7 +12,7 @@ from adapter_host import OperationError, Settings, bare_media_type, new_request_
 
 from .framing import ENCODINGS, MessageError, MessageReader, MessageTooLargeError, UnknownEncodingError, frame
 from .http2 import MAX_HEADERS, SlowClientError, Stream, StreamResetError
-from .status import Code, error_trailers, trailers
+from .status import Code, error_trailers, internal_trailers, trailers
 
 log = logging.getLogger("adapter_host.grpc")
 
@@ -118,7 +118,7 @@ async def run(stream: Stream, settings: Settings, serve: Callable[[Call], Awaita
     except Exception:
         # The details may contain secrets, so they are only logged.
         log.exception("[%s] unexpected error", call.request_id)
-        fields = trailers(Code.INTERNAL, "unexpected error")
+        fields = internal_trailers(call.request_id)
     call.end(fields)
 
 

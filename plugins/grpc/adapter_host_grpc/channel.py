@@ -183,7 +183,7 @@ class Upstream:
                     state = channel.get_state(try_to_connect=True)
         except TimeoutError:
             message = f"the upstream '{self._name}' did not accept a connection within {self._connect_timeout:g} s"
-            raise UpstreamTimeoutError(f"{message}; the request was not sent", sent=False) from None
+            raise UpstreamTimeoutError(message, sent=False) from None
         return channel
 
     def _unreachable(self) -> UpstreamUnreachableError:
@@ -191,11 +191,11 @@ class Upstream:
         if self._tunnel is not None:
             reason = f" ({self._tunnel.failure})" if self._tunnel.failure else ""
             way = f" through the proxy '{self._tunnel.proxy.label}'{reason}"
-        return UpstreamUnreachableError(f"the upstream '{self._name}' cannot be reached{way}; the request was not sent")
+        return UpstreamUnreachableError(f"the upstream '{self._name}' cannot be reached{way}")
 
     def _late(self) -> UpstreamTimeoutError:
         message = f"the upstream '{self._name}' did not respond within {self._total_timeout:g} s"
-        return UpstreamTimeoutError(f"{message}; the request was sent", sent=True)
+        return UpstreamTimeoutError(message, sent=True)
 
     def _error(self, error: grpc.aio.AioRpcError) -> UpstreamError:
         code, text = error.code(), error.details() or ""
@@ -208,7 +208,7 @@ class Upstream:
         if code is grpc.StatusCode.UNAVAILABLE and text.startswith("failed to connect to all addresses"):
             return self._unreachable()
         if text.startswith("Stream removed ("):
-            message = f"the upstream '{self._name}' closed the connection before its response; the request was sent"
+            message = f"the upstream '{self._name}' closed the connection before its response"
             return UpstreamDisconnectedError(message)
         if self._rejections is not None and code in _REJECTED:
             self._rejections.report(code.name)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import math
 import re
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from adapter_host import (
+    ApprovalRequiredError,
     ArgumentError,
     BodyTooLargeError,
+    InternalError,
     NotFoundError,
     OperationError,
     RefusedError,
@@ -21,6 +24,7 @@ from adapter_host import (
     UpstreamTimeoutError,
     UpstreamUnreachableError,
     decode_text,
+    error_details,
 )
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
@@ -34,6 +38,8 @@ MAX_BODY: Final = 1024
 """Bytes of an upstream's body in the details."""
 
 _MAX_DETAIL: Final = 200
+_METADATA: Final = ("step", "sent", "status", "upstream_status")
+"""The details of an error that are metadata; the others have messages of their own."""
 _MAX_VIOLATIONS: Final = 2000
 _PRINTABLE: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 
@@ -70,6 +76,7 @@ _BY_CLASS: Final = (
     (UpstreamTimeoutError, Code.DEADLINE_EXCEEDED),
     # The API may have carried out the call, so no client may repeat it by itself as with UNAVAILABLE.
     (UpstreamError, Code.UNKNOWN),
+    (OperationError, Code.INTERNAL),
 )
 
 _BY_STATUS: Final = {
@@ -99,10 +106,11 @@ def code_of_status(status: int) -> Code:
 
 
 def code_of(error: OperationError) -> Code:
-    """Return the code for the error of a call."""
+    """Return the code for the error of a call: that of its class, or of a status that only a plugin's class has."""
     if isinstance(error, UpstreamStatusError):
         return code_of_status(error.upstream_status)
-    return next((code for kind, code in _BY_CLASS if isinstance(error, kind)), Code.INTERNAL)
+    kind, code = next(each for each in _BY_CLASS if isinstance(error, each[0]))
+    return code if error.status == kind.status else _BY_STATUS.get(error.status, code)
 
 
 def trailers(code: Code, message: str = "", details: bytes = b"") -> list[tuple[str, str]]:
@@ -121,9 +129,10 @@ def error_trailers(error: OperationError, request_id: str) -> list[tuple[str, st
     status = Status(code=int(code), message=_shortened(error.message, _MAX_DETAIL))
     if isinstance(error, ArgumentError):
         status.details.add().Pack(_bad_request(error))
-    if isinstance(error, UnavailableError) and error.retry_after is not None:
-        status.details.add().Pack(retry_info(error.retry_after))
-    status.details.add().Pack(_error_info(error, request_id))
+    details = error_details(error)
+    if "retry_after" in details:
+        status.details.add().Pack(retry_info(details["retry_after"]))
+    status.details.add().Pack(_error_info(error, details, request_id))
     return trailers(code, error.message, status.SerializeToString())
 
 
@@ -165,18 +174,23 @@ def violation_details(field: str, message: str) -> bytes:
     return details
 
 
-def _error_info(error: OperationError, request_id: str) -> ErrorInfo:
-    name = type(error).__name__.removesuffix("Error")
+def internal_trailers(request_id: str) -> list[tuple[str, str]]:
+    """Return the trailers for an exception of a plugin, whose details are only in the log."""
+    return error_trailers(InternalError("unexpected error"), request_id)
+
+
+def _error_info(error: OperationError, details: Mapping[str, Any], request_id: str) -> ErrorInfo:
+    name = details["type"].removesuffix("Error")
     info = ErrorInfo(reason=re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper(), domain=DOMAIN)
     info.metadata["request_id"] = request_id
-    if error.step:
-        info.metadata["step"] = error.step
-    if isinstance(error, UpstreamError) and error.sent is not None:
-        info.metadata["sent"] = str(error.sent).lower()
-    if isinstance(error, UpstreamStatusError):
-        info.metadata["upstream_status"] = str(error.upstream_status)
-        if body := _text(error):
-            info.metadata["upstream_body"] = body
+    for key in _METADATA:
+        if key in details:
+            value = details[key]
+            info.metadata[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(error, ApprovalRequiredError) and error.url is not None:
+        info.metadata["approval_url"] = error.url
+    if isinstance(error, UpstreamStatusError) and (body := _text(error)):
+        info.metadata["upstream_body"] = body
     return info
 
 

@@ -22,7 +22,7 @@ async def send_authenticated(
         async with asyncio.timeout_at(deadline):
             authorization = await auth_flow.header(method, request.target)
     except TimeoutError as error:
-        message = "the authorization of the request took too long; the request was not sent"
+        message = "the authorization of the request took too long"
         raise UpstreamTimeoutError(message, sent=False) from error
     response = await send(_with_authorization(request, authorization))
     if response.status != 401 or not request.repeatable:

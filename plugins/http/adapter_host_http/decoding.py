@@ -49,7 +49,7 @@ class ResponseDecoding:
                 f"the response of the upstream '{self._namespace}' is larger than {self._limit} bytes as JSON"
             ) from None
         except TimeoutError:
-            within = f"within {self._timeout:g} s; the request was sent"
+            within = f"within {self._timeout:g} s"
             raise UpstreamTimeoutError(
                 f"the response of the upstream '{self._namespace}' was not converted {within}", sent=True
             ) from None

@@ -61,3 +61,6 @@ META_PREFIX: Final = "io.modelcontextprotocol/"
 
 SERVER_INFO_KEY: Final = f"{META_PREFIX}serverInfo"
 """Key of the server's name and version in `_meta` of stateless results."""
+
+ERROR_KEY: Final = "adapter-host/error"
+"""Key of the details of an error in `_meta` of a tool's result."""

@@ -177,8 +177,15 @@ async def test_failed_call_has_the_id_of_its_log_line(
     routing = {"MCP-Protocol-Version": version, "Mcp-Method": "tools/call", "Mcp-Name": "list-items"} if version else {}
     async with shop.session.post(shop.url, json=call, headers={**ACCEPT, **routing}) as response:
         request_id = response.headers["X-Request-Id"]
-        assert (await response.json())["result"]["isError"]
-    assert f"request {request_id}: list-items: it cannot be reached" in [r.getMessage() for r in caplog.records]
+        result = (await response.json())["result"]
+    assert result["isError"]
+    assert result["_meta"]["adapter-host/error"] == {
+        "type": "UpstreamUnreachableError",
+        "sent": False,
+        "request_id": request_id,
+    }
+    logged = f"request {request_id}: list-items: it cannot be reached; the request was not sent"
+    assert logged in [r.getMessage() for r in caplog.records]
 
 
 async def test_unexpected_error_has_the_id_of_its_log_line(shop: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -237,14 +237,14 @@ async def test_upstream_404_is_resource_not_found(mode: str, snapshot: SnapshotA
         served.stock.responses["get"] = not_found_upstream
         code, message, data = await read_error(served.client, "shop://items/7")
     assert code == not_found(mode)
-    assert data == {"uri": "shop://items/7", "status": 404, "body": '{"error":"sold"}'}
+    assert data == {"uri": "shop://items/7", "status": 404, "sent": True, "body": '{"error":"sold"}'}
     assert message == snapshot
 
 
 @pytest.mark.parametrize(
     ("error", "data"),
     [
-        (UpstreamStatusError(503), {"status": 503}),
+        (UpstreamStatusError(503), {"status": 503, "sent": True}),
         (UpstreamTimeoutError("upstream timeout"), {}),
         (UpstreamDisconnectedError("the connection was closed"), {"sent": True}),
         (UpstreamUnreachableError("no connection"), {"sent": False}),

@@ -221,6 +221,8 @@ async def test_errors_of_polls(error: Exception, status: str, text: str) -> None
         task = await served.get(task_id)
     assert task["status"] == status
     if status == "completed":
+        details = task["result"].pop("_meta")["adapter-host/error"]
+        assert (details["type"], details["upstream_status"]) == ("UpstreamStatusError", 404)
         assert task["result"] == {
             "resultType": "complete",
             "content": [{"type": "text", "text": text}],

@@ -110,7 +110,10 @@ async def test_structured_content_of_json(shop: Any, body: bytes, structured: An
 def test_upstream_error_text(error: UpstreamStatusError, snapshot: SnapshotAssertion) -> None:
     members = orjson.loads(b"{%b}" % error_members(error))
     text = members["content"][0].pop("text")
+    details = members.pop("_meta")["adapter-host/error"]
     assert members == {"content": [{"type": "text"}], "isError": True}
+    assert details.pop("request_id").isalnum()
+    assert details == {"type": "UpstreamStatusError", "upstream_status": error.upstream_status, "sent": True}
     assert str(error.upstream_status) in text
     assert text == snapshot
 

@@ -13,16 +13,14 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from adapter_host import (
-    ApprovalRequiredError,
-    ArgumentError,
     OperationError,
     Result,
     UnavailableError,
     UnsupportedCodingError,
-    UpstreamError,
     UpstreamStatusError,
     close_stream,
     current_call,
+    error_details,
     problem_response,
 )
 
@@ -56,6 +54,8 @@ _PASSED_HEADERS: Final = frozenset(
 _PASSED_PREFIXES: Final = ("ratelimit", "x-ratelimit", "x-rate-limit")
 _BODILESS_STATUSES: Final = frozenset({204, 205, 304})
 _RETRY_SECONDS: Final = "1"
+_MEMBERS: Final = frozenset({"parameter", "pointer", "errors", "sent", "step", "approval"})
+"""The details of an error that are members of its problem; the status and `Retry-After` have the others."""
 
 
 class MethodNotAllowedError(OperationError):
@@ -138,33 +138,19 @@ def error_response(error: OperationError, name: str, caching: Caching = UNRESTRI
         headers["Accept-Encoding"] = error.accepted
     if error.status in (429, 503):
         headers["Retry-After"] = _retry_seconds(error)
-    members = _argument_members(error) if isinstance(error, ArgumentError) else {}
-    if isinstance(error, UpstreamError) and error.sent is not None:
-        members["sent"] = error.sent
-    if isinstance(error, ApprovalRequiredError):
-        members["approval"] = _approval_members(error)
-    if error.step is not None:
-        members["step"] = error.step
     response = problem_response(
-        error.status, error.message, title=error.title, request_id=request_id, headers=headers, **members
+        error.status, error.message, title=error.title, request_id=request_id, headers=headers, **_members(error)
     )
     if isinstance(error, UnavailableError) and error.retry_after is None:
         response.force_close()
     return response
 
 
-def _approval_members(error: ApprovalRequiredError) -> dict[str, Any]:
-    url = {} if error.url is None else {"url": error.url}
-    return {**url, "expires_in": round(error.expires_in)}
-
-
-def _argument_members(error: ArgumentError) -> dict[str, Any]:
-    """Return the members of an error with the places in the request; several are in `errors` (RFC 9457, 3)."""
-    members: dict[str, Any] = {"parameter": error.parameter}
-    if error.pointer is not None:
-        members["pointer"] = f"#{error.pointer}"
-    if len(error.errors) > 1:
-        members["errors"] = [{"detail": each.message, **_argument_members(each)} for each in error.errors]
+def _members(error: OperationError) -> dict[str, Any]:
+    """Return the extension members of a problem; several places in the request are in `errors` (RFC 9457, 3)."""
+    members = {name: value for name, value in error_details(error).items() if name in _MEMBERS}
+    if "errors" in members:
+        members["errors"] = [{"detail": each.pop("message"), **each} for each in members["errors"]]
     return members
 
 

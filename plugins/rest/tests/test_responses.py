@@ -245,7 +245,10 @@ async def test_stream_of_a_head_request_is_closed(serve: Any) -> None:
 
 @pytest.mark.parametrize(
     ("error", "reason"),
-    [(UpstreamUnreachableError("it broke"), "it broke"), (ValueError("private"), "ValueError")],
+    [
+        (UpstreamUnreachableError("it broke"), "it broke; the request was not sent"),
+        (ValueError("private"), "ValueError"),
+    ],
 )
 async def test_broken_stream_aborts_the_connection(
     serve: Any, error: Exception, reason: str, caplog: pytest.LogCaptureFixture

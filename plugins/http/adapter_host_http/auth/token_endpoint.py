@@ -84,7 +84,7 @@ class TokenEndpointClient:
         """Request a token; raise `UpstreamError`."""
         transport = self._transport
         if transport is None:
-            raise UpstreamUnreachableError(f"{self._name} is not open; the request was not sent")
+            raise UpstreamUnreachableError(f"{self._name} is not open")
         try:
             # Half of the call's timeout, so that the error names the server that was slow.
             async with asyncio.timeout(transport.timeout / 2):
@@ -96,11 +96,11 @@ class TokenEndpointClient:
             error.sent = False
             raise
         except TimeoutError as error:
-            message = f"{self._name} did not respond within {transport.timeout / 2:g} s; the request was not sent"
+            message = f"{self._name} did not respond within {transport.timeout / 2:g} s"
             raise UpstreamTimeoutError(message, sent=False) from error
         except (aiohttp.ClientError, OSError) as error:
             _LOG.warning("%s: %s", self._name, type(error).__name__)
-            raise UpstreamUnreachableError(f"{self._name} cannot be reached; the request was not sent") from error
+            raise UpstreamUnreachableError(f"{self._name} cannot be reached") from error
 
     async def _discover(self, transport: AuthTransport) -> _Endpoint:
         if transport.mock_url is not None:

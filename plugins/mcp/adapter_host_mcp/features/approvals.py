@@ -140,11 +140,11 @@ async def call_approved(
     except ApprovalRequiredError as error:
         question = None if resumed.is_repeat else question_for(error, client.capabilities, client.version)
         if question is None:
-            return error_members(error) + result_meta, None
+            return error_members(error, result_meta), None
         if is_stateless:
             raise InputRequiredError(question.input_required()) from None
         if client.elicit is None:
-            return error_members(error) + result_meta, None
+            return error_members(error, result_meta), None
     result = await client.elicit(question.params)
     if not question.decides and result.get("action") == "accept":
         return await call(asks=False)

@@ -94,7 +94,7 @@ async def call_tool(
         members, violation = success_members(result, tool, allow_any_json=allow_any_json)
         return members + result_meta, violation
     except OperationError as error:
-        return _failed(tool, error, on_failure, asks=asks) + result_meta, None
+        return _failed(tool, error, on_failure, result_meta, asks=asks), None
 
 
 async def call_tool_with_task(
@@ -124,7 +124,7 @@ async def call_tool_with_task(
             result = await collect_events(result, tool.event_limit, on_event)
         return await result_members(result, tool, _form(request, allow_any_json, result_meta))
     except OperationError as error:
-        return _failed(tool, error, on_failure, asks=asks) + result_meta, None
+        return _failed(tool, error, on_failure, result_meta, asks=asks), None
 
 
 def _form(request: CallRequest | None, allow_any_json: bool, result_meta: bytes) -> ResultForm:
@@ -132,7 +132,9 @@ def _form(request: CallRequest | None, allow_any_json: bool, result_meta: bytes)
     return ResultForm(allow_any_json, allow_links, result_meta)
 
 
-def _failed(tool: Tool, error: OperationError, on_failure: Callable[[str], None] | None, *, asks: bool) -> bytes:
+def _failed(
+    tool: Tool, error: OperationError, on_failure: Callable[[str], None] | None, result_meta: bytes, *, asks: bool
+) -> bytes:
     """Log a failed call, and return the members of its result; raise the error if a person is to be asked."""
     if asks and isinstance(error, ApprovalRequiredError):
         raise error
@@ -141,4 +143,4 @@ def _failed(tool: Tool, error: OperationError, on_failure: Callable[[str], None]
         log.warning("request %s: %s: %s", request_id, tool.name, error.message)
     if on_failure is not None:
         on_failure(request_id)
-    return error_members(error)
+    return error_members(error, result_meta)

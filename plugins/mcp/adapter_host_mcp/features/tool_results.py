@@ -23,9 +23,9 @@ from adapter_host import (
     decode_json,
     decode_text,
     encode_json,
-    note_call,
+    error_details,
 )
-from adapter_host_mcp.protocol import INTERNAL_ERROR
+from adapter_host_mcp.protocol import ERROR_KEY
 
 from .output_schema import Conform
 from .tools import ResultForm, Tool
@@ -85,10 +85,17 @@ def empty_members(
     return b'"content":%b%b,"isError":false' % (content, structured), violation
 
 
-def error_members(error: OperationError) -> bytes:
-    """Serialize a failed call as a tool error, with a text for the model."""
+def error_members(error: OperationError, result_meta: bytes = b"") -> bytes:
+    """Serialize a failed call as a tool error: a text for the model, and the details for its client in `_meta`.
+
+    `result_meta` are the members that every result has, which begin with a comma.
+    """
     text = _upstream_text(error) if isinstance(error, UpstreamStatusError) else error.message
-    return b'"content":%b,"isError":true' % orjson.dumps([text_content(text)])
+    members = orjson.loads(b"{%b}" % result_meta.removeprefix(b","))
+    # As in the log, which has the errors of the host and of the API only.
+    request_id = {"request_id": current_call().request_id} if error.status >= 500 else {}
+    meta = {**members.get("_meta", {}), ERROR_KEY: {**error_details(error), **request_id}}
+    return orjson.dumps({"content": [text_content(text)], "isError": True, **members, "_meta": meta})[1:-1]
 
 
 def _structured(body: bytes, media_type: str, allow_any_json: bool) -> bytes:
@@ -201,12 +208,3 @@ def _upstream_text(error: UpstreamStatusError) -> str:
 def text_content(text: str) -> dict[str, Any]:
     """Return a block of content with a text."""
     return {"type": "text", "text": text}
-
-
-def report_internal_error(method: str, params: Mapping[str, Any] | None, error: Exception) -> dict[str, Any]:
-    """Log an unexpected error; return the JSON-RPC error, which has only the request id of the log entry."""
-    request_id = current_call().request_id
-    subject = (params or {}).get("name") or (params or {}).get("uri") or ""
-    log.error("%s %r failed (request %s)", method, subject, request_id, exc_info=error)
-    note_call(error=INTERNAL_ERROR)
-    return {"code": INTERNAL_ERROR, "message": "Internal error", "data": {"request_id": request_id}}

@@ -13,9 +13,10 @@ from aiohttp import web
 
 from adapter_host import ApprovalRequiredError, encode_json, root_path
 from adapter_host_mcp.discovery import ServerInfo
+from adapter_host_mcp.features.error_codes import report_internal_error
 from adapter_host_mcp.features.request_meta import enter_meta
 from adapter_host_mcp.features.tool_calls import ToolCall, compile_call
-from adapter_host_mcp.features.tool_results import error_members, report_internal_error
+from adapter_host_mcp.features.tool_results import error_members
 from adapter_host_mcp.features.tools import Tool
 from adapter_host_mcp.protocol import HANDSHAKE_VERSIONS, SSE_MEDIA_TYPE, STATELESS_VERSION, VERSION_HEADER
 
@@ -228,7 +229,7 @@ class HttpTransport:
         except ApprovalRequiredError as error:
             if not response_stream.has_begun:
                 raise
-            members = error_members(error) + result_meta
+            members = error_members(error, result_meta)
         except Exception as error:
             # The protocol boundary: the client must get a response, without details of the error.
             data = report_internal_error(rpc_request.method, rpc_request.params, error)

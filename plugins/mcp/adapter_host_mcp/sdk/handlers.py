@@ -24,8 +24,8 @@ from adapter_host import (
     NotFoundError,
     OperationError,
     Result,
-    UpstreamError,
     UpstreamStatusError,
+    error_details,
     is_request_id,
     note_call,
 )
@@ -38,7 +38,7 @@ from adapter_host_mcp.features.completion import (
     prompt_choices,
     resource_choices,
 )
-from adapter_host_mcp.features.error_codes import resource_error_code
+from adapter_host_mcp.features.error_codes import report_internal_error, resource_error_code
 from adapter_host_mcp.features.events import OnEvent
 from adapter_host_mcp.features.prompts import Prompt
 from adapter_host_mcp.features.request_meta import enter_meta
@@ -47,7 +47,6 @@ from adapter_host_mcp.features.tool_calls import KnownVersion, compile_call
 from adapter_host_mcp.features.tool_results import (
     decode,
     describe_status,
-    report_internal_error,
 )
 from adapter_host_mcp.features.tools import Tool, unknown_tool
 from adapter_host_mcp.http.messages import method_name
@@ -126,16 +125,19 @@ def _contents(result: Result, uri: str, resource: Resource) -> types.TextResourc
 def resource_error(error: OperationError, uri: str, version: str) -> MCPError:
     """Log an internal error; return the JSON-RPC error of a resource that cannot be read."""
     _log_internal_error(error, "resource", uri)
-    data: dict[str, Any] = {"uri": uri}
+    data: dict[str, Any] = {"uri": uri, **_details(error)}
     message = error.message
     if isinstance(error, UpstreamStatusError):
         message = describe_status(error)
         data["status"] = error.upstream_status
         if error.body and (text := decode(error.body, error.media_type)) is not None:
             data["body"] = text
-    elif isinstance(error, UpstreamError) and error.sent is not None:
-        data["sent"] = error.sent
     return MCPError(resource_error_code(error, version), f"{uri[:_MAX_SHOWN]}: {message}", data)
+
+
+def _details(error: OperationError) -> dict[str, Any]:
+    """Return the details of an error of JSON-RPC, whose code is the kind of the error."""
+    return {name: value for name, value in error_details(error).items() if name not in ("type", "upstream_status")}
 
 
 def _log_internal_error(error: OperationError, kind: str, name: str) -> None:
@@ -162,7 +164,7 @@ def add_prompts(server: Server[None], prompts: Mapping[str, Prompt]) -> None:
         except OperationError as error:
             _log_internal_error(error, "prompt", prompt.name)
             code = types.INVALID_PARAMS if isinstance(error, ArgumentError) else types.INTERNAL_ERROR
-            raise MCPError(code, error.message) from error
+            raise MCPError(code, error.message, _details(error) or None) from error
         data = {"description": prompt.description, "messages": result.data}
         return types.GetPromptResult.model_validate(data, by_name=False)
 

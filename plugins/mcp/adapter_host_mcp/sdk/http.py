@@ -24,9 +24,9 @@ from mcp_types import (
 
 from adapter_host import StoreUnavailableError, current_call, encode_json, note_call
 from adapter_host_mcp.features.approvals import InputRequiredError, call_approved
+from adapter_host_mcp.features.error_codes import report_internal_error
 from adapter_host_mcp.features.request_meta import enter_meta
 from adapter_host_mcp.features.tool_calls import compile_call
-from adapter_host_mcp.features.tool_results import report_internal_error
 from adapter_host_mcp.features.tools import Tool, unknown_tool
 from adapter_host_mcp.http.fast_path import names_type
 from adapter_host_mcp.http.headers import empty_response, json_error
