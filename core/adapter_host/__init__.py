@@ -73,7 +73,6 @@ if TYPE_CHECKING:
     from .editing.service import DocumentProblem as DocumentProblem
     from .editing.service import Fix as Fix
     from .editing.service import LanguageService as LanguageService
-    from .error_details import error_details as error_details
     from .errors import AdapterHostError as AdapterHostError
     from .errors import ApprovalError as ApprovalError
     from .errors import ApprovalRequiredError as ApprovalRequiredError
@@ -233,6 +232,7 @@ if TYPE_CHECKING:
     from .plugin.tool_tokens import MOST_TOOL_TOKENS as MOST_TOOL_TOKENS
     from .plugin.tool_tokens import estimate_tokens as estimate_tokens
     from .plugin.tool_tokens import tool_definition_text as tool_definition_text
+    from .public_errors import error_details as error_details
     from .regular_files import read_regular_file as read_regular_file
     from .regular_files import replace_regular_file as replace_regular_file
     from .rejection_log import RejectionLog as RejectionLog
@@ -248,6 +248,7 @@ if TYPE_CHECKING:
     from .server.callers import PRINCIPAL as PRINCIPAL
     from .server.connection.limits import address_reader as address_reader
     from .server.connection.requests import root_path as root_path
+    from .server.problem_json import error_problem as error_problem
     from .server.problem_json import problem_response as problem_response
     from .server.request_body import BodyTooLargeError as BodyTooLargeError
     from .server.request_body import UnreadableBodyError as UnreadableBodyError
@@ -320,7 +321,6 @@ _EXPORTS = {
     "editing.completion": ("Completion",),
     "editing.fixes": ("Edit",),
     "editing.service": ("Declaration", "DocumentProblem", "Fix", "LanguageService"),
-    "error_details": ("error_details",),
     "errors": (
         "AdapterHostError",
         "ApprovalError",
@@ -446,6 +446,7 @@ _EXPORTS = {
     ),
     "plugin.step_type": ("StepType",),
     "plugin.tool_tokens": ("MOST_TOOL_TOKENS", "estimate_tokens", "tool_definition_text"),
+    "public_errors": ("error_details",),
     "regular_files": ("read_regular_file", "replace_regular_file"),
     "rejection_log": ("RejectionLog",),
     "schemas.keywords": ("map_schemas",),
@@ -459,7 +460,7 @@ _EXPORTS = {
     "server.callers": ("PRINCIPAL",),
     "server.connection.limits": ("address_reader",),
     "server.connection.requests": ("root_path",),
-    "server.problem_json": ("problem_response",),
+    "server.problem_json": ("error_problem", "problem_response"),
     "server.request_body": (
         "BodyTooLargeError",
         "UnreadableBodyError",

@@ -23,8 +23,8 @@ from adapter_host import (
     Plugins,
     RegisterConsumer,
     RegisterExposer,
+    error_problem,
     hookimpl,
-    problem_response,
 )
 from adapter_host.testing import FakePlugin
 
@@ -51,7 +51,7 @@ class PlainExposer(HttpExposer[PlainConfig]):
         try:
             result = await self.by_name[request.match_info["name"]].call(orjson.loads(body) if body else {})
         except OperationError as error:
-            return problem_response(error.status, error.message)
+            return error_problem(error)
         return web.Response(status=result.status, body=result.body, content_type=result.media_type)
 
 

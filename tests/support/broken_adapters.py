@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from adapter_host import (
+    ArgumentError,
     Arguments,
     BuildContext,
     Call,
@@ -31,6 +32,7 @@ from adapter_host import (
     UnavailableError,
     UpstreamError,
     UpstreamInvalidError,
+    UpstreamStatusError,
     UpstreamTimeoutError,
     UpstreamUnreachableError,
     hookimpl,
@@ -74,6 +76,72 @@ class SilentExposer(EchoExposer):
             return await super()._call(name, text)
         except UpstreamTimeoutError:
             return None
+
+
+class UncertainExposer(EchoExposer):
+    """Says that nothing was sent, also of a request that was sent."""
+
+    async def _call(self, name: str, text: str) -> Any:
+        try:
+            return await super()._call(name, text)
+        except UpstreamError as error:
+            if type(error) is UpstreamError and error.sent:
+                raise UpstreamError(error.message, sent=False) from error
+            raise
+
+
+class VagueExposer(EchoExposer):
+    """Reports the place of an argument only where it is the complete argument."""
+
+    async def _call(self, name: str, text: str) -> Any:
+        try:
+            return await super()._call(name, text)
+        except ArgumentError as error:
+            raise ArgumentError(error.parameter, error.message) from error
+
+
+class LeakyExposer(EchoExposer):
+    """Passes on the headers of the API's error, which have its cookies."""
+
+    async def _call(self, name: str, text: str) -> Any:
+        try:
+            return await super()._call(name, text)
+        except UpstreamStatusError as error:
+            raise UpstreamError(f"{error.message}: {dict(error.headers)}") from error
+
+
+class TruncatingExposer(EchoExposer):
+    """Takes the beginning of a response that was cut off for the response."""
+
+    streams = True
+
+    async def _call(self, name: str, text: str) -> Any:
+        result = await self._operations_by_name[name].call(json.loads(text))
+        if result.stream is None:
+            return result.data
+        async with aclosing(aiter(result.stream)) as parts:  # type: ignore[type-var]
+            begun = [part async for part in until_failure(parts)]
+        return json.loads(b"".join(begun))
+
+
+async def until_failure(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        async for part in parts:
+            yield part
+    except UpstreamError:
+        return
+
+
+class MiscodedExposer(EchoExposer):
+    """Reports the errors of plugins without their status."""
+
+    async def _call(self, name: str, text: str) -> Any:
+        try:
+            return await super()._call(name, text)
+        except OperationError as error:
+            if error.status == 429:
+                raise OperationError(error.message) from error
+            raise
 
 
 class TalkativeExposer(EchoExposer):
@@ -462,6 +530,10 @@ EXPOSERS: Mapping[str, type[EchoExposer]] = {
     "test_results_equal_direct_calls": FalsyExposer,
     "test_errors_reach_the_client": SilentExposer,
     "test_unexpected_errors_hide_details": TalkativeExposer,
+    "test_errors_say_whether_the_request_was_sent": UncertainExposer,
+    "test_errors_name_the_place": VagueExposer,
+    "test_errors_contain_nothing_internal": LeakyExposer,
+    "test_failed_streams_are_errors": TruncatingExposer,
     "test_invalid_arguments_are_named": GenerousExposer,
     "test_unknown_arguments_are_named": TolerantExposer,
     "test_numbers_keep_their_type": ImpreciseExposer,
@@ -493,6 +565,9 @@ EXPOSERS: Mapping[str, type[EchoExposer]] = {
     "test_failed_reload_changes_nothing": FragileExposer,
 }
 
+MISTAKES: Sequence[tuple[type[EchoExposer], str]] = ((MiscodedExposer, "test_errors_reach_the_client"),)
+"""More exposers than one for a test."""
+
 
 class EchoContract(ExposerContract):
     adapter: ClassVar[type[EchoExposer]] = EchoExposer
@@ -513,7 +588,9 @@ class EchoContract(ExposerContract):
             writer.write(f"{operation} {json.dumps(arguments)}\n".encode())
             response = json.loads(await reader.readline())
             if "error" in response:
-                raise CallFailedError(response["error"])
+                place = (response["parameter"], response.get("pointer")) if "parameter" in response else None
+                kind, sent = response["status"], response.get("sent")
+                raise CallFailedError(str(response), kind=kind, sent=sent, place=place)
             return response["result"]
 
         try:

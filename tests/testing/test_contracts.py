@@ -11,7 +11,7 @@ import pytest
 
 from adapter_host import OperationError
 from adapter_host.testing import ConsumerContract, ExposerContract
-from tests.support.broken_adapters import CONSUMERS, EXPOSERS, EchoContract, StationContract, WithoutExamples
+from tests.support.broken_adapters import CONSUMERS, EXPOSERS, MISTAKES, EchoContract, StationContract, WithoutExamples
 from tests.support.contract_runner import BROKEN_TIMEOUT, GUIDE, broken, defined_tests, failed_tests, ignore_leaks
 from tests.support.pages import blocks
 
@@ -27,6 +27,12 @@ def test_good_adapters_pass(contract: type[Any]) -> None:
 @pytest.mark.parametrize("name", defined_tests(ExposerContract))
 def test_broken_exposer_fails_exactly_one_test(name: str) -> None:
     assert failed_tests(broken(EchoContract, adapter=EXPOSERS[name]), {name: BROKEN_TIMEOUT}) == {name}
+
+
+@ignore_leaks
+@pytest.mark.parametrize(("exposer", "name"), MISTAKES)
+def test_more_mistakes_of_exposers(exposer: type[Any], name: str) -> None:
+    assert failed_tests(broken(EchoContract, adapter=exposer), {name: BROKEN_TIMEOUT}) == {name}
 
 
 @ignore_leaks
@@ -72,7 +78,7 @@ def test_guide_lists_every_test(contract: type) -> None:
 
 def test_adapters_of_the_guide(tmp_path: Path) -> None:
     texts = [block.text for block in blocks(GUIDE, "python")]
-    for type_name, contract in (("words", "ExposerContract"), ("dice", "ConsumerContract")):
+    for type_name, contract in (("words", "HttpExposerContract"), ("dice", "ConsumerContract")):
         (adapter,) = [text for text in texts if f'register("{type_name}"' in text]
         (tests,) = [text for text in texts if f"({contract}):" in text]
         plugins_method = f"""

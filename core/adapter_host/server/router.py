@@ -15,6 +15,7 @@ from adapter_host.settings import Settings
 
 from .connection.requests import HostRequest
 from .problem_json import problem_response
+from .request_ids import request_id_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class RootRouter:
 
         async def handle(request: HostRequest) -> web.StreamResponse:
             if request.fault is not None:
-                return request.fault.response()
+                return request.fault.response(request)
             mounted = self._exposers.find_app(request)
             # Only the application responds to `Expect: 100-continue`.
             if mounted is None or mounted.direct_handler is None or hdrs.EXPECT in request.headers:
@@ -155,5 +156,5 @@ def root_application(router: RootRouter, settings: Settings) -> web.Application:
     return root
 
 
-async def _not_found(_: web.Request) -> web.Response:
-    return problem_response(404, "no exposer at this path")
+async def _not_found(request: web.Request) -> web.Response:
+    return problem_response(404, "no exposer at this path", request_id=request_id_of(request))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coro
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, ClassVar, Concatenate, Final, ParamSpec, TypeVar
+from unittest import SkipTest
 
 from adapter_host import ArgumentError, Host, OperationError, Plugins, UpstreamStatusError
 
@@ -25,10 +26,17 @@ _GRACE: Final = 0.1
 
 
 class CallFailedError(Exception):
-    """A call of a client failed; `text` is the complete error that the client received, including a status."""
+    """A call of a client failed; `text` is the complete error that the client received, with its headers.
 
-    def __init__(self, text: str) -> None:
+    `kind` is how the protocol names the kind of the error, such as a status or a code. `sent` is whether the request
+    was sent to the API, and `place` the invalid argument, if the error has them as data.
+    """
+
+    def __init__(self, text: str, *, kind: object = None, sent: bool | None = None, place: object = None) -> None:
         self.text = text
+        self.kind = kind
+        self.sent = sent
+        self.place = place
         super().__init__(text)
 
 
@@ -55,9 +63,21 @@ class Contract:
         return build_host(document, plugins=self.plugins(), **{**self.host_settings, **settings})
 
 
+class ServerContract(Contract):
+    """The base of contracts of exposers."""
+
+    calls_operations: ClassVar[bool] = True
+    """Whether the exposer calls operations; False for one that serves something else, such as pages.
+
+    `exposes` then ignores the operations, and the function that `connect` yields ignores its arguments: it makes any
+    request that must succeed, and checks the response. The tests of calls are skipped.
+    """
+
+
 ErrorT = TypeVar("ErrorT", bound=Exception)
 PartT = TypeVar("PartT")
 ContractT = TypeVar("ContractT", bound=Contract)
+ServerT = TypeVar("ServerT", bound=ServerContract)
 P = ParamSpec("P")
 
 
@@ -80,6 +100,21 @@ def contract_test(
             raise AssertionError(f"timeout after {contract.timeout:g} s: {check.__doc__}") from error
 
     return run
+
+
+def operation_test(
+    check: Callable[Concatenate[ServerT, P], Coroutine[Any, Any, None]],
+) -> Callable[Concatenate[ServerT, P], None]:
+    """Return a contract's test of calls, which is skipped for an exposer that calls no operations."""
+    run = contract_test(check)
+
+    @wraps(run)
+    def run_or_skip(contract: ServerT, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if not contract.calls_operations:
+            raise SkipTest("the exposer calls no operations")
+        run(contract, *args, **kwargs)
+
+    return run_or_skip
 
 
 def error_tree(root: type[OperationError]) -> Iterator[type[OperationError]]:
@@ -126,12 +161,16 @@ def error_of(function: Callable[[], object], kind: type[ErrorT]) -> ErrorT | Non
     return None
 
 
-async def is_refused(call: Awaitable[Any]) -> bool:
-    """Return True if a call fails, with an error or with a lost connection."""
+async def is_refused(call: Awaitable[Any], kind: object = None) -> bool:
+    """Return True if a call fails, with an error (of a kind, if there is one) or with a lost connection."""
     try:
         await call
     except (TimeoutError, asyncio.CancelledError):
         raise
+    except CallFailedError as failed:
+        if kind not in (None, failed.kind):
+            raise AssertionError(f"the kind is {failed.kind!r}, not {kind!r}: {failed.text}") from failed
+        return True
     except Exception:
         # The client is part of the plugin's tests and may raise any exception for a lost connection.
         return True

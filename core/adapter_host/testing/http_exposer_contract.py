@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar, Final
-from unittest import SkipTest
 from urllib.parse import urlsplit
 
 import orjson
-from aiohttp import ClientSession, web
+from aiohttp import ClientResponse, ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from adapter_host import HttpExposer, OperationError, UpstreamStatusError, attach, hookimpl
+from adapter_host import HttpExposer, attach, hookimpl
 
-from .contract import contract_test, make_error
-from .exposer_contract import ExposerContract, error_text
+from .contract import CallFailedError, contract_test, is_refused
+from .exposer_contract import ExposerContract
 from .listening_contract import free_port
 from .running import build_host
 
+PROBLEM_JSON: Final = "application/problem+json"
 _PREFIX: Final = "/below"
 _USER: Final = "ada"
 _PASSWORD: Final = "a-secret"
@@ -31,49 +30,51 @@ _PASSWORD: Final = "a-secret"
 class HttpExposerContract(ExposerContract, ABC):
     """The tests that every `HttpExposer` must pass; subclass it instead of `ExposerContract`."""
 
-    malformed: ClassVar[Sequence[tuple[str, str, bytes]]] = ()
-    """Requests that the protocol does not allow: method, path below the URL, and body."""
+    malformed: ClassVar[Sequence[tuple[str, str, bytes, object]]] = ()
+    """Requests that the protocol does not allow: method, path below the URL, body (JSON), and the kind of the error."""
 
     @classmethod
     def pytest_generate_tests(cls, metafunc: Any) -> None:
         """Parametrize tests by malformed requests too."""
         super().pytest_generate_tests(metafunc)
         if "malformed_request" in metafunc.fixturenames:
-            names = [f"{number}-{method}" for number, (method, _, _) in enumerate(cls.malformed)]
+            names = [f"{number}-{method}" for number, (method, *_) in enumerate(cls.malformed)]
             metafunc.parametrize("malformed_request", list(cls.malformed), ids=names)
 
-    has_statuses: ClassVar[bool] = True
-    """Whether the status of an error is that of the response; False for protocols with their own errors."""
+    def error_of(self, status: int, headers: Mapping[str, str], body: bytes) -> CallFailedError | None:
+        """Return the error that a response reports, None for a result.
 
-    @contract_test
-    async def test_errors_have_their_status(self, error: type[OperationError]) -> None:
-        """The error of a client contains the status of the `OperationError`; unless `has_statuses` is False."""
-        if not self.has_statuses:
-            raise SkipTest("the protocol has no statuses")
-        raised = make_error(error)
+        By default it is any response with a status from 400, which may have a problem document.
+        """
+        if status < 400:
+            return None
+        problem: Mapping[str, Any] = {}
+        if headers.get("Content-Type", "").startswith(PROBLEM_JSON):
+            problem = orjson.loads(body)
+        place = (problem["parameter"], problem.get("pointer")) if "parameter" in problem else None
+        text = f"{status} {dict(headers)} {body.decode(errors='replace')}"
+        return CallFailedError(text, kind=status, sent=problem.get("sent"), place=place)
 
-        def respond(_: Mapping[str, Any]) -> None:
-            raise raised
-
-        async with self._served() as (served, url), self.connect(url) as call:
-            served.fake("api").responses["read"] = respond
-            text = await error_text(call, {"id": 7})
-            # An exposer may pass on the status of the API in place of 502.
-            upstream = [raised.upstream_status] if isinstance(raised, UpstreamStatusError) else []
-            found = any(re.search(rf"\b{status}\b", text) for status in (raised.status, *upstream))
-            assert found, f"the status {raised.status} is not in: {text}"
+    async def read(self, response: ClientResponse) -> bytes:
+        """Return the body of the response to a client; raise the error that it reports."""
+        body = await response.read()
+        if (failed := self.error_of(response.status, response.headers, body)) is not None:
+            raise failed
+        return body
 
     @contract_test
     async def test_correct_credentials_are_accepted(self) -> None:
-        """With `authentication`, a call with the credentials succeeds; `connect` receives them in the URL."""
+        """With `authentication`, a call with the credentials in the URL succeeds, and one without them is 401."""
         keys = {"type": "basic", "username": _USER, "password": "{{env.TOKEN}}"}
         document = self._document(authentication=keys)
         host = self._build(document, environment={"TOKEN": _PASSWORD})
         async with host:
             url = urlsplit(host.status()[0].url or "")
+            async with self.connect(url.geturl()) as call:
+                assert await is_refused(call("read", {"id": 7}), 401), "a call without credentials succeeded"
             known = url._replace(netloc=f"{_USER}:{_PASSWORD}@{url.netloc}").geturl()
             async with self.connect(known) as call:
-                assert await call("read", {"id": 7}) == {"id": 7}
+                await self.probe(call)
 
     @contract_test
     async def test_attached_below_a_prefix(self) -> None:
@@ -86,7 +87,7 @@ class HttpExposerContract(ExposerContract, ABC):
             assert isinstance(exposer, HttpExposer)
             path = f"{_PREFIX}/{exposer.config.namespace}{type(exposer).endpoint}"
             async with self.connect(f"{origin}{path}") as call:
-                assert await call("read", {"id": 7}) == {"id": 7}
+                await self.probe(call)
 
     @contract_test
     async def test_shared_port(self) -> None:
@@ -103,7 +104,7 @@ class HttpExposerContract(ExposerContract, ABC):
             assert len({*urls}) == len(urls), f"two exposers have one URL: {urls[0]}"
             for url in urls:
                 async with self.connect(url) as call:
-                    assert await call("read", {"id": 7}) == {"id": 7}
+                    await self.probe(call)
 
     @contract_test
     async def test_middlewares_see_the_calls(self) -> None:
@@ -120,29 +121,33 @@ class HttpExposerContract(ExposerContract, ABC):
         plugins.register("noting", SimpleNamespace(http_middlewares=hookimpl(lambda exposer: [note])))
         host = build_host(self._document(), plugins=plugins, **self.host_settings)
         async with host, self.connect(host.status()[0].url or "") as call:
-            assert await call("read", {"id": 7}) == {"id": 7}
+            await self.probe(call)
         assert paths, "a request did not pass the middlewares"
 
     @contract_test
     async def test_unknown_paths_are_not_found(self) -> None:
-        """The response to an unknown path is 404."""
+        """The response to an unknown path is 404; a problem document has the request id of its header."""
         async with (
             self._served() as (_, url),
             ClientSession() as session,
             session.get(f"{url}/a-path/that/nobody/declared") as response,
         ):
             assert response.status == 404, f"the status is {response.status}, not 404"
+            if response.content_type == PROBLEM_JSON:
+                problem = await response.json(content_type=PROBLEM_JSON)
+                assert problem["request_id"] == response.headers["X-Request-Id"]
 
     @contract_test
-    async def test_malformed_requests_are_refused(self, malformed_request: tuple[str, str, bytes]) -> None:
-        """The response to a malformed request is 4xx, nothing is called, and the next call succeeds."""
-        method, path, body = malformed_request
+    async def test_malformed_requests_are_refused(self, malformed_request: tuple[str, str, bytes, object]) -> None:
+        """The response to a malformed request is the error of its kind, and the next call succeeds."""
+        method, path, body, kind = malformed_request
+        headers = {"Content-Type": "application/json"}
         async with self._served() as (served, url), ClientSession() as session:
-            async with session.request(method, f"{url}{path}", data=body) as response:
-                assert 400 <= response.status < 500, f"the status is {response.status}, not 4xx"
+            async with session.request(method, f"{url}{path}", data=body, headers=headers) as response:
+                assert await is_refused(self.read(response), kind), "a malformed request was accepted"
             assert served.fake("api").calls == []
             async with self.connect(url) as call:
-                assert await call("read", {"id": 7}) == {"id": 7}
+                await self.probe(call)
 
     @contract_test
     async def test_openapi_is_plain_data(self) -> None:

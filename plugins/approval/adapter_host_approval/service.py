@@ -20,8 +20,9 @@ from adapter_host import (
     OperationError,
     Principal,
     bare_media_type,
+    current_call,
     encode_json,
-    new_request_id,
+    error_problem,
     parse_json,
     problem_response,
     read_body,
@@ -166,6 +167,8 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         return await handler(request)
     except OperationError as error:
+        if not _wants_page(request):
+            return error_problem(error)
         status, title, text = error.status, error.title, error.message
     except web.HTTPMethodNotAllowed as error:
         allow = {"Allow": ", ".join(sorted(error.allowed_methods))}
@@ -173,7 +176,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     except web.HTTPException as error:
         status, title, text = error.status, error.reason, _GONE
     except Exception:  # the details may contain secrets, so they are only logged
-        request_id = new_request_id()
+        request_id = current_call().request_id
         _LOG.exception("request %s: unexpected error", request_id)
         return problem_response(500, "unexpected error", request_id=request_id)
     if _wants_page(request):

@@ -15,7 +15,8 @@ from adapter_host import (
     ArgumentError,
     Problem,
     UnsupportedCodingError,
-    new_request_id,
+    current_call,
+    error_problem,
     problem_response,
     read_body,
 )
@@ -48,13 +49,13 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return problem_response(error.status, str(error), headers=HEADERS, **error.members)
     except ArgumentError as error:
         accepted = {"Accept-Encoding": error.accepted} if isinstance(error, UnsupportedCodingError) else {}
-        return problem_response(error.status, error.message, title=error.title, headers={**HEADERS, **accepted})
+        return error_problem(error, {**HEADERS, **accepted})
     except web.HTTPException as error:
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return problem_response(error.status, error.reason.lower(), headers={**HEADERS, **allow})
     except Exception:
         # The details may contain secrets, so they are only logged.
-        request_id = new_request_id()
+        request_id = current_call().request_id
         _LOG.exception("request %s: %s %s: unexpected error", request_id, request.method, request.path)
         return problem_response(500, "unexpected error", request_id=request_id, headers=HEADERS)
 

@@ -17,6 +17,7 @@ from adapter_host import (
     Operations,
     OperationSpec,
     encode_json,
+    error_details,
     parse_json,
 )
 from pydantic import Field
@@ -87,7 +88,8 @@ class EchoExposer(Exposer[EchoConfig]):
                 result = await self._call(name, arguments)
             return encode_json({"result": result}).decode()
         except OperationError as error:
-            return encode_json({"error": error.message, "status": error.status}).decode()
+            details = {**error_details(error), "status": error.status}
+            return encode_json({"error": error.message, **details}).decode()
         except Exception:
             # The details may contain secrets, so they are only logged.
             log.exception("unexpected error")

@@ -27,7 +27,9 @@ class TestContract(ExposerContract):
             writer.write(f"{operation} {json.dumps(arguments)}\n".encode())
             response = json.loads(await reader.readline())
             if "error" in response:
-                raise CallFailedError(f"{response['status']} {response['error']}")
+                place = (response["parameter"], response.get("pointer")) if "parameter" in response else None
+                kind, sent = response["status"], response.get("sent")
+                raise CallFailedError(f"{kind} {response['error']}", kind=kind, sent=sent, place=place)
             return response["result"]
 
         try:

@@ -21,6 +21,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import Value
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_tools import protoc
@@ -95,7 +96,7 @@ class ReflectedService:
         try:
             response = await invoke(encode(arguments, method.input_type), **options)
         except grpc.aio.AioRpcError as error:
-            raise CallFailedError(error_text(error)) from error
+            raise call_failed(error) from error
         return plain(response.result) if "result" in method.output_type.fields_by_name else response
 
 
@@ -137,6 +138,16 @@ def plain(value: Value) -> Any:
 def error_text(error: grpc.aio.AioRpcError) -> str:
     """Return everything that a client sees of an error."""
     return f"{error.code().name} {error.details()} {status_of(error)}"
+
+
+def call_failed(error: grpc.aio.AioRpcError) -> CallFailedError:
+    """Return what a client reads in a status and its details."""
+    info, request = ErrorInfo(), BadRequest()
+    for details in status_of(error).details:
+        _ = details.Unpack(info) or details.Unpack(request)
+    sent = {"true": True, "false": False}.get(info.metadata.get("sent", ""))
+    places = [violation.field for violation in request.field_violations]
+    return CallFailedError(error_text(error), kind=error.code().name, sent=sent, place=places[0] if places else None)
 
 
 def status_of(error: grpc.aio.AioRpcError) -> Status:

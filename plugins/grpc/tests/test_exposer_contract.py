@@ -6,9 +6,51 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import Any
 
+from adapter_host import (
+    ApprovalError,
+    ApprovalRequiredError,
+    ArgumentError,
+    BodyTooLargeError,
+    InternalError,
+    NotFoundError,
+    OperationError,
+    RefusedError,
+    StoreUnavailableError,
+    UnavailableError,
+    UpstreamDisconnectedError,
+    UpstreamError,
+    UpstreamIncompleteError,
+    UpstreamInvalidError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
 from adapter_host.testing import ExposerContract
 
 from .conftest import ReflectedService, channel_to
+
+CODES: Mapping[type[Exception], str] = {
+    OperationError: "INTERNAL",
+    ArgumentError: "INVALID_ARGUMENT",
+    BodyTooLargeError: "RESOURCE_EXHAUSTED",
+    RefusedError: "PERMISSION_DENIED",
+    ApprovalError: "PERMISSION_DENIED",
+    ApprovalRequiredError: "PERMISSION_DENIED",
+    NotFoundError: "NOT_FOUND",
+    InternalError: "INTERNAL",
+    UnavailableError: "UNAVAILABLE",
+    StoreUnavailableError: "UNAVAILABLE",
+    UpstreamError: "UNKNOWN",
+    UpstreamUnreachableError: "UNAVAILABLE",
+    UpstreamDisconnectedError: "UNKNOWN",
+    UpstreamIncompleteError: "UNKNOWN",
+    UpstreamInvalidError: "UNKNOWN",
+    UpstreamTimeoutError: "DEADLINE_EXCEEDED",
+    # The API returned 418.
+    UpstreamStatusError: "FAILED_PRECONDITION",
+}
+
+STATUS_CODES = {409: "ABORTED", 422: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED"}
 
 
 class TestContract(ExposerContract):
@@ -16,6 +58,18 @@ class TestContract(ExposerContract):
 
     # Unknown fields are those of another version of the service (protobuf, "Unknown Fields").
     ignores_unknown = True
+
+    def kind_of(self, error: Exception) -> object:
+        """Return the name of the status code."""
+        return (
+            "INTERNAL"
+            if not isinstance(error, OperationError)
+            else CODES.get(type(error)) or STATUS_CODES[error.status]
+        )
+
+    def place_of(self, error: ArgumentError) -> object:
+        """Return the path of a field, as in `BadRequest`."""
+        return {None: error.parameter, "/items/0/id": f"{error.parameter}.items[0].id"}[error.pointer]
 
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         return {"type": "grpc", "namespace": "front", "port": 0, "operations": list(operations)}

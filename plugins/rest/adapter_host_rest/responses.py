@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Mapping, Set
 from functools import lru_cache
-from math import ceil
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from aiohttp import web
@@ -20,7 +19,7 @@ from adapter_host import (
     UpstreamStatusError,
     close_stream,
     current_call,
-    error_details,
+    error_problem,
     problem_response,
 )
 
@@ -53,9 +52,6 @@ _PASSED_HEADERS: Final = frozenset(
 )
 _PASSED_PREFIXES: Final = ("ratelimit", "x-ratelimit", "x-rate-limit")
 _BODILESS_STATUSES: Final = frozenset({204, 205, 304})
-_RETRY_SECONDS: Final = "1"
-_MEMBERS: Final = frozenset({"parameter", "pointer", "errors", "sent", "step", "approval"})
-"""The details of an error that are members of its problem; the status and `Retry-After` have the others."""
 
 
 class MethodNotAllowedError(OperationError):
@@ -131,32 +127,15 @@ def error_response(error: OperationError, name: str, caching: Caching = UNRESTRI
         return _upstream_error_response(error, name, request_id, caching)
     if error.status >= 500:
         _LOG.warning("request %s: %s: %s", request_id, name, error.message)
-    headers = {**_HEADERS, "X-Request-Id": request_id, **_failed_step(error)}
+    headers = {**_HEADERS, **_failed_step(error)}
     if isinstance(error, MethodNotAllowedError):
         headers["Allow"] = error.allow
     if isinstance(error, UnsupportedCodingError):
         headers["Accept-Encoding"] = error.accepted
-    if error.status in (429, 503):
-        headers["Retry-After"] = _retry_seconds(error)
-    response = problem_response(
-        error.status, error.message, title=error.title, request_id=request_id, headers=headers, **_members(error)
-    )
+    response = error_problem(error, headers)
     if isinstance(error, UnavailableError) and error.retry_after is None:
         response.force_close()
     return response
-
-
-def _members(error: OperationError) -> dict[str, Any]:
-    """Return the extension members of a problem; several places in the request are in `errors` (RFC 9457, 3)."""
-    members = {name: value for name, value in error_details(error).items() if name in _MEMBERS}
-    if "errors" in members:
-        members["errors"] = [{"detail": each.pop("message"), **each} for each in members["errors"]]
-    return members
-
-
-def _retry_seconds(error: OperationError) -> str:
-    seconds = error.retry_after if isinstance(error, UnavailableError) else None
-    return _RETRY_SECONDS if seconds is None else str(max(1, ceil(seconds)))
 
 
 def unexpected_error_response(name: str) -> web.Response:

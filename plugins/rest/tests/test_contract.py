@@ -6,13 +6,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 from aiohttp import ClientSession
 
-from adapter_host.testing import CallFailedError, HttpExposerContract
+from adapter_host import UpstreamStatusError
+from adapter_host.testing import HttpExposerContract
 
 
 class TestRest(HttpExposerContract):
-    malformed = (("POST", "/read", b"{"), ("POST", "/read", b"[7]"))
+    malformed = (("POST", "/read", b"{", 400), ("POST", "/read", b"[7]", 400))
+
+    def kind_of(self, error: Exception) -> object:
+        """Return the status; that of the API is passed on."""
+        return error.upstream_status if isinstance(error, UpstreamStatusError) else super().kind_of(error)
 
     def exposes(self, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         resources = [{"path": f"/{each['name']}", "operations": [{"method": "POST", **each}]} for each in operations]
@@ -24,8 +30,6 @@ class TestRest(HttpExposerContract):
 
             async def call(operation: str, arguments: Mapping[str, Any]) -> Any:
                 async with session.post(f"{url}/{operation}", json=arguments) as response:
-                    if response.status >= 400:
-                        raise CallFailedError(f"{response.status} {await response.text()}")
-                    return await response.json()
+                    return orjson.loads(await self.read(response))
 
             yield call

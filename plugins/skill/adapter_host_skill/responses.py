@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from adapter_host import OperationError, guess_media_type, new_request_id, problem_response
+from adapter_host import OperationError, current_call, error_problem, guess_media_type, problem_response
 
 _LOG: Final = logging.getLogger("adapter_host.skill")
 
@@ -72,13 +72,13 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
     try:
         return await handler(request)
     except OperationError as error:
-        return problem_response(error.status, error.message, title=error.title)
+        return error_problem(error)
     except web.HTTPMethodNotAllowed as error:
         return _method_not_allowed(error)
     except web.HTTPException:
         raise
     except Exception:  # the details may contain secrets, so they are only logged
-        request_id = new_request_id()
+        request_id = current_call().request_id
         _LOG.exception("request %s: unexpected error", request_id)
         return problem_response(500, "unexpected error", request_id=request_id)
 

@@ -28,9 +28,9 @@ class ProtocolFault:
     status: int
     detail: str
 
-    def response(self) -> web.Response:
-        """Return the response."""
-        response = problem_response(self.status, self.detail)
+    def response(self, request: web.BaseRequest) -> web.Response:
+        """Return the response to a request."""
+        response = problem_response(self.status, self.detail, request_id=request_id_of(request))
         response.force_close()
         return response
 
