@@ -24,6 +24,10 @@ from adapter_host import AdapterHostError, Host, OperationError, Plugins, Upstre
 from adapter_host.cli import COMMANDS, main
 from adapter_host.plugin import hookspecs
 from adapter_host.testing import running
+from adapter_host.testing.contract import error_tree, make_error
+from adapter_host_a2a.skills import describe_error
+from adapter_host_graphql.errors import code_of as code_of_graphql
+from adapter_host_grpc.status import code_of as code_of_grpc
 from tests.support.pages import PAGES, Block, Reader, blocks
 from tests.support.paths import ROOT
 
@@ -219,6 +223,21 @@ def test_every_error_has_its_section() -> None:
         assert error.__name__ in documented
         if issubclass(error, OperationError) and error is not UpstreamStatusError:
             assert f"| `{error.__name__}` | {error.status}" in documented["One call"]
+
+
+def test_kinds_of_errors_by_protocol() -> None:
+    kinds = sections(DOCS / "reference/errors-by-protocol.md")["Kinds"]
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| .+? \| `(\w+)` \| `(\w+)` \| (.+?) \|$", kinds, re.MULTILINE)
+    documented = {name: (status, *others) for name, status, *others in rows}
+    assert set(documented) == {error.__name__ for error in error_tree(OperationError)}
+    for error in error_tree(OperationError):
+        raised = make_error(error)
+        status, graphql, a2a, grpc = documented[error.__name__]
+        assert graphql == code_of_graphql(raised)
+        assert a2a == describe_error(raised, "skill")[0]
+        if not isinstance(raised, UpstreamStatusError):
+            assert status.startswith(str(raised.status))
+            assert grpc == f"`{code_of_grpc(raised).name}`"
 
 
 def anchors(page: Path) -> set[str]:
