@@ -1,4 +1,4 @@
-"""What a client of any protocol may learn about the error of a call, besides its message."""
+"""The public data of the error of a call, for clients of any protocol."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ _GRACE: Final = 0.1
 class CallFailedError(Exception):
     """A call of a client failed; `text` is the complete error that the client received, with its headers.
 
-    `kind` is how the protocol names the kind of the error, such as a status or a code. `sent` is whether the request
-    was sent to the API, and `place` the invalid argument, if the error has them as data.
+    `kind` is the kind of the error in the protocol, such as a status or a code. `sent` is that of an `UpstreamError`,
+    and `place` the place of an `ArgumentError`, if the error has them as data.
     """
 
     def __init__(self, text: str, *, kind: object = None, sent: bool | None = None, place: object = None) -> None:

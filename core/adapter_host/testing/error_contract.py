@@ -1,4 +1,4 @@
-"""The contract tests of exposers that concern errors: what clients receive when a call fails."""
+"""The contract tests of the errors that clients of exposers receive."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _LEAKS: Final[Mapping[str, Callable[[], Exception]]] = {
 
 
 class ErrorContract(ListeningContract, ABC):
-    """The base of `ExposerContract`: how the protocol reports errors, and the tests of them.
+    """The base of `ExposerContract`: the form of errors in the protocol, and the tests of them.
 
     Set `ignores_unknown` if the protocol ignores unknown arguments, such as query parameters in HTTP.
     """
@@ -122,7 +122,7 @@ class ErrorContract(ListeningContract, ABC):
 
     @operation_test
     async def test_errors_say_whether_the_request_was_sent(self, outcome: bool | None) -> None:
-        """The error of an API says as data whether the request was sent, or does not, if that is unknown."""
+        """The error of an API has `sent` as data, or has not, if it is unknown."""
         failed = await self._failure(UpstreamError(MESSAGE, sent=outcome))
         assert failed.sent is outcome, f"'sent' is {failed.sent}, not {outcome}: {failed.text}"
 
@@ -180,7 +180,7 @@ class ErrorContract(ListeningContract, ABC):
                 assert await is_refused(call("read", {"id": 7})), "a response that was cut off is a result"
 
     async def _failure(self, raised: Exception) -> CallFailedError:
-        """Return what a client receives if the API raises an error."""
+        """Return the error of a client after an error of the API."""
         async with self._served() as (served, url), self.connect(url) as call:
             served.fake("api").responses["read"] = raising(raised)
             return await failure_of(call, {"id": 7})
