@@ -64,7 +64,7 @@ def merge(exposer: IncludingExposer, budgets: Budgets, included: Iterable[Includ
     merger = _Merger(exposer)
     for each in included:
         merger.add(each)
-    adopted = adopt_budgets(exposer.config, merger.tools, budgets.held)
+    adopted = adopt_budgets(exposer.config, merger.tools, budgets.held, exposer.context)
     if adopted.is_declared and NEXT_ITEMS in merger.tools:
         merger.report(merger.owners["tool", NEXT_ITEMS], RESERVED_NAME, "name", code="reserved-name")
     return Merged(adopted, tuple(merger.resources), merger.prompts, merger.groups)

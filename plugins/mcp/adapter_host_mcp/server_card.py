@@ -28,9 +28,9 @@ _CARD_PATH: Final = "/server-card"
 _CARD_TYPE: Final = "application/mcp-server-card+json"
 _CATALOG_TYPE: Final = "application/ai-catalog+json"
 _CATALOG_VERSION: Final = "0.9"
-# v2: the newest `schema.ts` of the extension, which is the source of the schema, requires it. Until July 2026 it
-# required v1 for the same members, and many cards still have that.
-_CARD_SCHEMA: Final = "https://static.modelcontextprotocol.io/schemas/v2/server-card.schema.json"
+# v1: the extension's texts of July 2026 require it, and published cards have it. A draft requires v2, for the same
+# members.
+_CARD_SCHEMA: Final = "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"
 # The newest version that the registry (1.8.9) accepts as current; its draft differs in URLs with variables only.
 _REGISTRY_SCHEMA: Final = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 _MAX_TITLE: Final = 100

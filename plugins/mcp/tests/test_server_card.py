@@ -58,7 +58,7 @@ async def test_card_describes_the_running_server() -> None:
     versions = card["remotes"][0].pop("supportedProtocolVersions")
     assert (versions[0], versions[-1]) == ("2024-11-05", "2026-07-28")
     assert card == {
-        "$schema": "https://static.modelcontextprotocol.io/schemas/v2/server-card.schema.json",
+        "$schema": "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json",
         "title": "Tea room",
         "version": "1.2.0",
         **CARD,

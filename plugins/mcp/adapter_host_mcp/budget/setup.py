@@ -37,33 +37,51 @@ class Budgets:
 def apply_budgets(config: McpConfig, tools: Mapping[str, Tool], context: BuildContext) -> Budgets:
     """Return the tools with their budgets, and report one with the name of the tool that continues results."""
     specs = {name: _declared(config, tool) for name, tool in tools.items()}
-    budgets = _build(tools, specs, HeldResults(context))
+    prepared = {
+        name: _with_selection(config, tool, context) if _selects(specs[name]) else tool for name, tool in tools.items()
+    }
+    if _selects(config.x_budget) and not config.x_include:
+        _warn_without_fields(config, tools.values(), context)
+    budgets = _build(prepared, specs, HeldResults(context))
     if budgets.is_declared and NEXT_ITEMS in tools:
         context.problem(RESERVED_NAME, tools[NEXT_ITEMS].operation.spec, "name", code="reserved-name")
     return budgets
 
 
-def adopt_budgets(config: McpConfig, tools: Mapping[str, Tool], held: HeldResults) -> Budgets:
-    """Return tools, some of which are included, with their own budgets, and results in `held`."""
-    return _build(tools, {name: _adopted(config, tool) for name, tool in tools.items()}, held)
+def adopt_budgets(config: McpConfig, tools: Mapping[str, Tool], held: HeldResults, context: BuildContext) -> Budgets:
+    """Return tools, some of which are included, with their own budgets, and results in `held`.
+
+    Included tools without a budget of their own have that of the exposer that includes them.
+    """
+    specs = {name: _adopted(config, tool) for name, tool in tools.items()}
+    prepared = {
+        name: _with_selection(config, tool, context) if _inherits_selection(config, specs[name], tool) else tool
+        for name, tool in tools.items()
+    }
+    if _selects(config.x_budget):
+        _warn_without_fields(config, tools.values(), context)
+    return _build(prepared, specs, held)
+
+
+def _inherits_selection(config: McpConfig, spec: BudgetSpec | None, tool: Tool) -> bool:
+    return _selects(spec) and spec is config.x_budget and tool.operation.origin is not None
+
+
+def _selects(spec: BudgetSpec | None) -> bool:
+    return spec is not None and spec.select
 
 
 def _build(tools: Mapping[str, Tool], specs: Mapping[str, BudgetSpec | None], held: HeldResults) -> Budgets:
     is_declared = any(spec is not None and spec.enabled for spec in specs.values())
     budgeted = {}
-    for name, prepared in tools.items():
-        tool = prepared
+    for name, tool in tools.items():
         declared = specs[name]
-        if declared is not None and declared.select:
-            tool = _with_selection(config, tool, context)
         spec = BudgetSpec() if declared is None else declared
         if not spec.enabled:
             budgeted[name] = tool
             continue
         budget = Budget(spec, held, is_declared, declared is not None)
         budgeted[name] = replace(tool, budget=budget, most_bytes=spec.limit)
-    if config.x_budget is not None and config.x_budget.select:
-        _warn_without_fields(config, tools.values(), context)
     return Budgets(budgeted, held, is_declared)
 
 
