@@ -183,6 +183,7 @@ if TYPE_CHECKING:
     from .pages.frame import PageFrame as PageFrame
     from .plugin.access import AccessCheck as AccessCheck
     from .plugin.access import Refusal as Refusal
+    from .plugin.access import RefusedRequest as RefusedRequest
     from .plugin.access import Verdict as Verdict
     from .plugin.client_proxy import compile_client_proxy as compile_client_proxy
     from .plugin.client_request import ClientRequest as ClientRequest
@@ -408,7 +409,7 @@ _EXPORTS = {
     "operation.wire_format": ("STYLES", "Style", "WireFormat", "explodes_by_default"),
     "pages.files": ("BrowserFile", "read_browser_files", "shared_browser_files"),
     "pages.frame": ("PageFrame",),
-    "plugin.access": ("AccessCheck", "Refusal", "Verdict"),
+    "plugin.access": ("AccessCheck", "Refusal", "RefusedRequest", "Verdict"),
     "plugin.client_proxy": ("compile_client_proxy",),
     "plugin.client_request": ("ClientRequest",),
     "plugin.client_tls": ("compile_client_tls",),

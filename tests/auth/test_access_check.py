@@ -39,6 +39,9 @@ class CheckedPlugin:
         register("checked", CheckedExposer)
 
 
+MISSING, INVALID = "missing-credentials", "invalid-credentials"
+
+
 @asynccontextmanager
 async def checking(authentication: Mapping[str, Any] | None) -> AsyncIterator[AccessCheck | None]:
     """Start a host of one exposer; yield its access check."""
@@ -86,22 +89,22 @@ async def test_shared_secrets(
 
 
 @pytest.mark.parametrize(
-    ("authentication", "headers", "path", "challenge"),
+    ("authentication", "headers", "path", "challenge", "code"),
     [
-        (APIKEY, {}, "", 'ApiKey header="X-Key"'),
-        (APIKEY, {"X-Key": "k3Y"}, "", 'ApiKey header="X-Key"'),
-        (APIKEY, {"X-Key": ""}, "/?X-Key=k3y", 'ApiKey header="X-Key"'),
-        ({**APIKEY, "in": "query"}, {"X-Key": "k3y"}, "/?X-Key=", 'ApiKey query="X-Key"'),
-        (BEARER, {"Authorization": "Basic t0ken"}, "", "Bearer"),
-        (BASIC, basic("ada:secret"), "", 'Basic realm="adapter-host", charset="UTF-8"'),
-        (BASIC, {"Authorization": "Basic %"}, "", 'Basic realm="adapter-host", charset="UTF-8"'),
+        (APIKEY, {}, "", 'ApiKey header="X-Key"', MISSING),
+        (APIKEY, {"X-Key": "k3Y"}, "", 'ApiKey header="X-Key"', INVALID),
+        (APIKEY, {"X-Key": ""}, "/?X-Key=k3y", 'ApiKey header="X-Key"', MISSING),
+        ({**APIKEY, "in": "query"}, {"X-Key": "k3y"}, "/?X-Key=", 'ApiKey query="X-Key"', MISSING),
+        (BEARER, {"Authorization": "Basic t0ken"}, "", "Bearer", MISSING),
+        (BASIC, basic("ada:secret"), "", 'Basic realm="adapter-host", charset="UTF-8"', INVALID),
+        (BASIC, {"Authorization": "Basic %"}, "", 'Basic realm="adapter-host", charset="UTF-8"', INVALID),
     ],
     ids=lambda value: value.get("type") if isinstance(value, dict) else None,
 )
 async def test_refused_secrets(
-    authentication: dict[str, Any], headers: dict[str, str], path: str, challenge: str
+    authentication: dict[str, Any], headers: dict[str, str], path: str, challenge: str, code: str
 ) -> None:
-    expected = Refusal(401, "valid credentials are required", (challenge,))
+    expected = Refusal(401, "valid credentials are required", (challenge,), code=code)
     assert await check(authentication, headers, path=path) == expected
 
 

@@ -22,7 +22,7 @@ from adapter_host import (
     Host,
     Plugins,
     Principal,
-    Refusal,
+    RefusedRequest,
     Result,
     Settings,
     UpstreamUnreachableError,
@@ -103,13 +103,13 @@ class Refusals:
     """Records requests that access checks refuse."""
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.seen: list[tuple[CallContext, Refusal]] = []
+        self.seen: list[RefusedRequest] = []
         self.error = error
 
     @hookimpl
-    def access_refused(self, context: BuildContext) -> Callable[[CallContext, Refusal], None]:
-        def observe(call: CallContext, refusal: Refusal) -> None:
-            self.seen.append((call, refusal))
+    def access_refused(self, context: BuildContext) -> Callable[[RefusedRequest], None]:
+        def observe(refused: RefusedRequest) -> None:
+            self.seen.append(refused)
             if self.error is not None:
                 raise self.error
 
@@ -117,16 +117,26 @@ class Refusals:
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"), [({}, 401), ({"X-Key": "wrong"}, 401), ({**HEADERS, "Host": "evil.example"}, 421)]
+    ("headers", "status", "code"),
+    [
+        ({}, 401, "missing-credentials"),
+        ({"X-Key": "wrong"}, 401, "invalid-credentials"),
+        ({**HEADERS, "Host": "evil.example"}, 421, "host-not-allowed"),
+        ({**HEADERS, "Host": "a b"}, 400, "malformed-host"),
+        ({**HEADERS, "Origin": "https://evil.example"}, 403, "origin-not-allowed"),
+        ({**HEADERS, "Origin": "evil"}, 403, "malformed-origin"),
+    ],
 )
-async def test_refused_request(audit: Audit, headers: dict[str, str], status: int) -> None:
+async def test_refused_request(audit: Audit, headers: dict[str, str], status: int, code: str) -> None:
     refusals, plugins = Refusals(), installed(audit)
     plugins.register("refusals", refusals)
     async with running(secured(REST), plugins=plugins) as served:
         assert (await get(f"{served.url('front')}/it", HEADERS))[0] == 200
         received_status, _, request_id = await get(f"{served.url('front')}/it", headers)
-    ((call, refusal),) = refusals.seen
-    assert (received_status, refusal.status, call.request_id) == (status, status, request_id)
+    (refused,) = refusals.seen
+    call, refusal = refused.call, refused.refusal
+    assert (received_status, refusal.status, refusal.code, call.request_id) == (status, status, code, request_id)
+    assert (refused.method, refused.path, refused.authentication) == ("GET", "/it", "apikey")
     assert (call.capability, call.exposer, call.transport) == ("Shop", "front", "http")
     assert (call.principal, call.client_address) == (None, PEER)
     assert len(audit.calls) == 1
@@ -137,7 +147,9 @@ async def test_refused_request_of_an_own_listener(audit: Audit) -> None:
     plugins.register("refusals", refusals)
     async with running(secured(LINES), plugins=plugins) as served:
         await send_line(served.url("front"), headers={}, arguments={})
-    ((call, refusal),) = refusals.seen
+    (refused,) = refusals.seen
+    call, refusal = refused.call, refused.refusal
+    assert (refused.method, refused.path, refused.authentication) == (None, None, "apikey")
     assert (call.exposer, call.transport, call.client_address, refusal.status) == ("front", "lines", PEER, 401)
 
 

@@ -25,7 +25,6 @@ from adapter_host import (
     BindSource,
     BuildContext,
     Call,
-    CallContext,
     CallRecord,
     Capability,
     Command,
@@ -49,7 +48,7 @@ from adapter_host import (
     Principal,
     Problem,
     ProblemsError,
-    Refusal,
+    RefusedRequest,
     RegisterBindSource,
     RegisterCommand,
     RegisterConsumer,
@@ -286,10 +285,10 @@ async def test_call_wrapper() -> None:
 async def test_access_refused() -> None:
     refused: list[tuple[str | None, int]] = []
 
-    def access_refused(context: BuildContext) -> Callable[[CallContext, Refusal], None] | None:
+    def access_refused(context: BuildContext) -> Callable[[RefusedRequest], None] | None:
         if context.namespace != "front":
             return None
-        return lambda call, refusal: refused.append((call.exposer, refusal.status))
+        return lambda each: refused.append((each.call.exposer, each.refusal.status))
 
     plugins = plain_plugins(own=module(access_refused=access_refused))
     token = {"type": "bearer", "token": "s3cr3t"}

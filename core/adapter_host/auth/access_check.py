@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
-from functools import cached_property
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property, partial
 from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiMapping
 
-from adapter_host.operation.callers import CallSite
-from adapter_host.plugin.access import AccessCheck, ObserveRefusal, Refusal, Verdict
+from adapter_host.operation.callers import Caller, CallSite
+from adapter_host.plugin.access import AccessCheck, ObserveRefusal, Refusal, RefusedRequest, Verdict
 
 from .credentials import Credentials
 
@@ -51,22 +51,32 @@ class CredentialsCheck(AccessCheck):
         path: str = "",
         peer: str | None = None,
         transport: asyncio.BaseTransport | None = None,
+        template: str | None = None,
+        request_id: str | None = None,
     ) -> Verdict | Awaitable[Verdict]:
         """Return the client or a refusal."""
         if not isinstance(headers, CIMultiDict | CIMultiDictProxy):
             headers = CIMultiDict(headers)
         verdict = self._credentials.check(_Request(headers, method, path, transport))
+        report = partial(self._report, method or None, template, {"client_address": peer, "request_id": request_id})
         if isinstance(verdict, Awaitable):
-            return self._logged_later(verdict, peer)
-        return self._logged(verdict, peer)
-
-    async def _logged_later(self, verdict: Awaitable[Verdict], peer: str | None) -> Verdict:
-        return self._logged(await verdict, peer)
-
-    def _logged(self, verdict: Verdict, peer: str | None) -> Verdict:
+            return _reported_later(verdict, report)
         if isinstance(verdict, Refusal):
-            where = peer or "an unknown address"
-            _log.debug("'%s' refused a client at %s: %s", self._site.exposer, where, verdict.detail)
-            if self._observe is not None:
-                self._observe(self._site.describe(self._site.exposer_type or "", client_address=peer), verdict)
+            report(verdict)
         return verdict
+
+    def _report(self, method: str | None, template: str | None, caller: Caller, refusal: Refusal) -> None:
+        site = self._site
+        where = caller.get("client_address") or "an unknown address"
+        _log.debug("'%s' refused a client at %s: %s", site.exposer, where, refusal.detail)
+        if self._observe is not None:
+            caller = {**caller, "principal": refusal.principal}
+            call = site.describe(site.exposer_type or "", **caller)
+            self._observe(RefusedRequest(call, refusal, method, template, site.authentication))
+
+
+async def _reported_later(verdict: Awaitable[Verdict], report: Callable[[Refusal], None]) -> Verdict:
+    checked = await verdict
+    if isinstance(checked, Refusal):
+        report(checked)
+    return checked

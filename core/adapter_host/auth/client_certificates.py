@@ -50,10 +50,10 @@ class ClientCertificateCredentials(Credentials):
         transport = request.transport
         certificate = None if transport is None else transport.get_extra_info("peercert")
         if not certificate:
-            return Refusal(403, "a certificate of the client is required")
+            return Refusal(403, "a certificate of the client is required", code="missing-certificate")
         name = next((name for name in _names(certificate) if not self._clients or name in self._clients), None)
         if name is None:
-            return Refusal(403, "the certificate of the client has no accepted name")
+            return Refusal(403, "the certificate of the client has no accepted name", code="unaccepted-certificate")
         return Principal(name, issuer=_distinguished_name(certificate.get("issuer", ())))
 
 

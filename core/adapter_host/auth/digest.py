@@ -75,7 +75,8 @@ class DigestCredentials(Credentials):
         """Return the client if its response to a challenge is valid and new."""
         parameters = _parameters(authorization_value(request, "digest"))
         if parameters is None or not self._is_valid(parameters, request):
-            return self._refusal("valid credentials are required")
+            code = "invalid-credentials" if parameters else "missing-credentials"
+            return self._refusal("valid credentials are required", code)
         nonce, count = parameters["nonce"], int(parameters["nc"], 16)
         if self._shared is not None and (created_at := self._shared.created_at(nonce)) is not None:
             return self._use_shared(self._shared, nonce, created_at, count)
@@ -85,7 +86,9 @@ class DigestCredentials(Credentials):
         return self._verdict(is_new=await nonces.use(nonce, created_at, count))
 
     def _verdict(self, *, is_new: bool) -> Verdict:
-        return self._principal if is_new else self._refusal("the nonce has expired or was used before", stale=True)
+        if is_new:
+            return self._principal
+        return self._refusal("the nonce has expired or was used before", "stale-nonce", stale=True)
 
     def _is_valid(self, parameters: Mapping[str, str], request: CheckedRequest) -> bool:
         name = parameters.get("algorithm", "MD5").upper()
@@ -102,14 +105,14 @@ class DigestCredentials(Credentials):
         same_response = hmac.compare_digest(sent_bytes(parameters.get("response", "").lower()), expected.encode())
         return same_user and same_response and _is_for_target(parameters.get("uri", ""), request)
 
-    def _refusal(self, detail: str, *, stale: bool = False) -> Refusal:
+    def _refusal(self, detail: str, code: str, *, stale: bool = False) -> Refusal:
         nonces = self._shared if self._shared is not None and self._shared.available else self._nonces
         nonce, flag = nonces.new(), ", stale=true" if stale else ""
         challenges = (
             f'Digest realm="{REALM}", qop="auth", algorithm={name}, nonce="{nonce}", charset=UTF-8{flag}'
             for name in _HASHES
         )
-        return Refusal(401, detail, tuple(challenges))
+        return Refusal(401, detail, tuple(challenges), code=code)
 
 
 def _parameters(text: str) -> dict[str, str] | None:

@@ -35,13 +35,22 @@ class _SharedSecret(Credentials):
 
     def __init__(self, challenge: str, subject: str | None = None) -> None:
         self._principal = Principal(subject)
-        self._refusal = Refusal(401, "valid credentials are required", (challenge,))
+        detail = "valid credentials are required"
+        self._missing = Refusal(401, detail, (challenge,), code="missing-credentials")
+        self._invalid = Refusal(401, detail, (challenge,), code="invalid-credentials")
 
     def check(self, request: CheckedRequest) -> Verdict:
-        return self._principal if self._accepts(request) else self._refusal
+        sent = self._sent(request)
+        if self._accepts(sent):
+            return self._principal
+        return self._invalid if sent else self._missing
 
     @abstractmethod
-    def _accepts(self, request: CheckedRequest) -> bool: ...
+    def _sent(self, request: CheckedRequest) -> str:
+        """Return the credential in a request, or an empty string."""
+
+    @abstractmethod
+    def _accepts(self, sent: str) -> bool: ...
 
 
 class BearerCredentials(_SharedSecret):
@@ -53,8 +62,11 @@ class BearerCredentials(_SharedSecret):
         super().__init__("Bearer")
         self._token = token
 
-    def _accepts(self, request: CheckedRequest) -> bool:
-        return _equal(sent_bytes(authorization_value(request, "bearer")), self._token)
+    def _sent(self, request: CheckedRequest) -> str:
+        return authorization_value(request, "bearer")
+
+    def _accepts(self, sent: str) -> bool:
+        return _equal(sent_bytes(sent), self._token)
 
 
 class ApiKeyCredentials(_SharedSecret):
@@ -66,9 +78,12 @@ class ApiKeyCredentials(_SharedSecret):
         super().__init__(f'ApiKey {"query" if in_query else "header"}="{key}"')
         self._key, self._value, self._in_query = key, value, in_query
 
-    def _accepts(self, request: CheckedRequest) -> bool:
+    def _sent(self, request: CheckedRequest) -> str:
         parameters = request.query if self._in_query else request.headers
-        return _equal(sent_bytes(parameters.get(self._key, "")), self._value)
+        return parameters.get(self._key, "")
+
+    def _accepts(self, sent: str) -> bool:
+        return _equal(sent_bytes(sent), self._value)
 
 
 class BasicCredentials(_SharedSecret):
@@ -81,9 +96,12 @@ class BasicCredentials(_SharedSecret):
         # Without a user name or a password, every request is rejected.
         self._expected = username + b":" + password if username and password else b""
 
-    def _accepts(self, request: CheckedRequest) -> bool:
+    def _sent(self, request: CheckedRequest) -> str:
+        return authorization_value(request, "basic")
+
+    def _accepts(self, sent: str) -> bool:
         try:
-            decoded = base64.b64decode(authorization_value(request, "basic"), validate=True)
+            decoded = base64.b64decode(sent, validate=True)
         except (binascii.Error, ValueError):
             return False
         return _equal(decoded, self._expected)

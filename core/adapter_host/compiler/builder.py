@@ -210,6 +210,7 @@ class _CapabilityCompiler:
         described = any(self._plugins.call_hook("reads_request_description", context=context))
         context = replace(context, describes_requests=described)
         observers = tuple(self._plugins.call_hook("access_refused", context=context))
+        context = replace(context, observe_refusal=join_observers(observers))
         if credentials is not None:
             write = self._settings.access_log
             own = () if write is None else (record_refusals(site, write),)
@@ -236,7 +237,7 @@ class _CapabilityCompiler:
             return None
         middlewares = self._middlewares(exposer, context)
         origin_paths = check_paths(exposer) if isinstance(exposer, HttpExposer) else frozenset()
-        return ExposerPlan(exposer, credentials, limiter, middlewares, site, origin_paths, join_observers(observers))
+        return ExposerPlan(exposer, credentials, limiter, middlewares, site, origin_paths, context.observe_refusal)
 
     def _site(self, config: ExposerConfig) -> CallSite:
         authentication = None if config.authentication is None else config.authentication.type

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 
 from adapter_host.operation.call_record import CallRecord
-from adapter_host.operation.callers import CallContext, CallSite
-from adapter_host.plugin.access import ObserveRefusal, Refusal
+from adapter_host.operation.callers import CallSite
+from adapter_host.plugin.access import ObserveRefusal, RefusedRequest
 
 from .call_records import AccessLog
 
@@ -19,10 +19,10 @@ def join_observers(observers: Sequence[ObserveRefusal]) -> ObserveRefusal | None
     if not observers:
         return None
 
-    def observe(context: CallContext, refusal: Refusal) -> None:
+    def observe(refused: RefusedRequest) -> None:
         for each in observers:
             try:
-                each(context, refusal)
+                each(refused)
             except Exception:  # the request is refused in any case
                 _log.exception("a plugin failed to observe a refused request")
 
@@ -32,9 +32,9 @@ def join_observers(observers: Sequence[ObserveRefusal]) -> ObserveRefusal | None
 def record_refusals(site: CallSite, write: AccessLog) -> ObserveRefusal:
     """Return a function that writes the refused requests of an own listener to the access log."""
 
-    def observe(context: CallContext, refusal: Refusal) -> None:
-        record = CallRecord.of(site, context)
-        record.status = refusal.status
+    def observe(refused: RefusedRequest) -> None:
+        record = CallRecord.of(site, refused.call)
+        record.status, record.path = refused.refusal.status, refused.path
         write(record)
 
     return observe

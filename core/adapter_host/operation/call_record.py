@@ -53,12 +53,11 @@ class CallRecord:
     @classmethod
     def of(cls, site: CallSite, context: CallContext) -> CallRecord:
         """Return the record of a call that begins."""
-        authentication = None if context.principal is None else site.authentication
         return cls(
             site,
             context.transport,
             context.request_id,
-            authentication=authentication,
+            authentication=context.authentication,
             client_address=context.client_address,
         )
 

@@ -44,8 +44,9 @@ class CallContext:
     both are None for `Host.call`. `transport` is `http`, `stdio`, `host` for `Host.call`, `cli` for the command `call`,
     or the word of an exposer with its own listener. `principal` is None without authentication. `request_id` is that of
     error responses and of the log. `client_address` is the IP address of the client, behind trusted proxies too; None
-    if there is none. `idempotency_key` is the text of the header `Idempotency-Key`, of its place in another protocol,
-    or that of `Host.call`.
+    if there is none. `authentication` is the type of authentication by which the principal was recognized.
+    `idempotency_key` is the text of the header `Idempotency-Key`, of its place in another protocol, or that of
+    `Host.call`.
     """
 
     capability: str = ""
@@ -56,6 +57,7 @@ class CallContext:
     request_id: str = ""
     client_address: str | None = None
     idempotency_key: str | None = None
+    authentication: str | None = None
 
 
 CURRENT_CALL: Final[ContextVar[tuple[Callable[[Any], CallContext], Callable[[Any], str], Any] | None]] = ContextVar(
@@ -196,12 +198,14 @@ class CallSite:
 
     def describe(self, transport: str, **caller: Unpack[Caller]) -> CallContext:
         """Return the context of a call; without `request_id`, with a new one."""
+        principal = caller.get("principal")
         return CallContext(
             capability=self.capability,
             exposer=self.exposer,
             exposer_type=self.exposer_type,
             transport=transport,
-            principal=caller.get("principal"),
+            principal=principal,
+            authentication=None if principal is None else self.authentication,
             request_id=caller.get("request_id") or new_request_id(),
             client_address=caller.get("client_address"),
             idempotency_key=caller.get("idempotency_key"),

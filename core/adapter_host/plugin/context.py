@@ -21,14 +21,14 @@ from adapter_host.document.messages import did_you_mean, join_words
 from adapter_host.document.source import Loc
 from adapter_host.errors import ProblemsError
 from adapter_host.expressions.template import Template
-from adapter_host.operation.callers import Caller, CallScope, CallSite
+from adapter_host.operation.callers import Caller, CallScope, CallSite, current_call
 from adapter_host.operation.operation import HeaderWriter, Operation
 from adapter_host.settings import Settings
 from adapter_host.state.memory import MemoryStateStore
 from adapter_host.state.sealing import Sealer, SealingKeys
 from adapter_host.state.store import StateStore
 
-from .access import AccessCheck
+from .access import AccessCheck, ObserveRefusal, Refusal, RefusedRequest
 from .files import Location, parse_location
 from .listening import ListeningExposerT, ListeningSocket, SocketDeclaration
 from .plugin_settings import plugin_settings
@@ -60,7 +60,8 @@ class BuildContext:
     headers of every request, before it is sent. `access` checks the clients of an exposer, None if its document
     declares no `authentication`; the host itself checks those of an `HttpExposer`. `site` has the names of an exposer.
     `states` are those of the adapter that plugins show to people.
-    `describes_requests` is true if a plugin reads `REQUEST_DESCRIPTION` in the calls of an exposer.
+    `describes_requests` is true if a plugin reads `REQUEST_DESCRIPTION` in the calls of an exposer. `report_refusal`
+    calls `observe_refusal`.
     """
 
     loaded: LoadedCapability
@@ -73,6 +74,7 @@ class BuildContext:
     sockets: list[SocketDeclaration] = field(default_factory=list, repr=False)
     describes_requests: bool = False
     states: list[AdapterState] = field(default_factory=list, repr=False, compare=False)
+    observe_refusal: ObserveRefusal | None = field(default=None, repr=False)
     _snapshots: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -191,6 +193,14 @@ class BuildContext:
         called or refused in it; otherwise it has one for each operation that is called.
         """
         return self.site.call(transport, whole_request=whole_request, **caller)
+
+    def report_refusal(self, refusal: Refusal, *, method: str | None = None, path: str | None = None) -> None:
+        """Report that the exposer itself refuses the request in progress, for the hook `access_refused` of plugins.
+
+        The host reports those that its own access check refuses. `path` is a path template, not that of the request.
+        """
+        if self.observe_refusal is not None:
+            self.observe_refusal(RefusedRequest(current_call(), refusal, method, path, self.site.authentication))
 
     def set_path(self, operation: Operation, path: str) -> None:
         """Set the path template of an operation for the access log, below the exposer's root; call it at build.

@@ -212,6 +212,14 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
         """
         return None
 
+    def path_template(self, request: web.Request) -> str | None:
+        """Return the path template below its root of the operation that a request is for; None for no known one.
+
+        Called for the records of refused requests, where `direct_handler` or one route for all paths hides the routes.
+        It must not raise.
+        """
+        return None
+
     def origin_routes(self) -> Mapping[str, Handler]:
         """Return the handlers of GET requests for paths at the origin, below `/.well-known/`, whatever its own root is.
 

@@ -14,11 +14,10 @@ from adapter_host.capability.spec import ConsumerConfig, OperationSpec
 from adapter_host.capability.step_specs import StepSpec
 from adapter_host.errors import Problem
 from adapter_host.operation.call_record import CallRecord
-from adapter_host.operation.callers import CallContext
 from adapter_host.operation.operation import Call, ConsumedOperation, HeaderWriter, Operation
 from adapter_host.state.store import StateStore
 
-from .access import Refusal
+from .access import RefusedRequest
 from .command import Command
 from .consumer import ConsumedCall, Consumer
 from .context import BuildContext
@@ -157,8 +156,8 @@ def http_middlewares(exposer: HttpExposer[Any], context: BuildContext) -> Iterab
 
 
 @hookspec
-def access_refused(context: BuildContext) -> Callable[[CallContext, Refusal], None] | None:
-    """Return a function that is called with each request that the access check of an exposer refuses.
+def access_refused(context: BuildContext) -> Callable[[RefusedRequest], None] | None:
+    """Return a function that is called with each request to an exposer that is refused before it becomes a call.
 
     The hook is called once per exposer, at build; the function is called before the response, and must not block.
     """

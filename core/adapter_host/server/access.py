@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import ceil
-from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
@@ -16,7 +15,7 @@ from adapter_host.auth.credentials import Credentials
 from adapter_host.hosts import address_check, host_name, is_host, is_loopback, is_origin
 from adapter_host.operation.callers import CURRENT_CALL, CallSite, Principal
 from adapter_host.operation.limiter import InFlightCounter
-from adapter_host.plugin.access import ObserveRefusal, Refusal
+from adapter_host.plugin.access import Refusal
 from adapter_host.settings import Settings
 
 from .callers import PRINCIPAL, call_reader
@@ -24,12 +23,11 @@ from .connection.log import ConnectionLog
 from .connection.progress import SendWatch
 from .connection.rate_limited_log import RateLimitedLog
 from .problem_json import problem_response
+from .refusals import ReportRefusal
 from .request_body import has_coded_body, reject_coded_body, stop_decoding
 from .request_ids import request_id_of
 
 _log = logging.getLogger("adapter_host")
-
-_HOST_OR_ORIGIN: Final = "the Host or Origin header is not allowed"
 
 
 def access_middleware(
@@ -41,13 +39,13 @@ def access_middleware(
     site: CallSite,
     decodes_bodies: bool = False,
     public_paths: frozenset[str] = frozenset(),
-    observe: ObserveRefusal | None = None,
+    report: ReportRefusal | None = None,
 ) -> Middleware:
     """Return middleware that checks Host, Origin and credentials, and counts requests in flight in `requests`.
 
     `address` is that of the listener; None for an attached exposer, whose outer application checks Host and Origin.
     Without `decodes_bodies`, reject requests with an encoded body. Requests for one of `public_paths` (percent-encoded,
-    from the origin) need no credentials. `observe` is called with refused requests.
+    from the origin) need no credentials. `report` is called with refused requests.
     """
     read_call = call_reader(site, settings.trusted_proxies)
     check_origin = None if address is None else _origin_check(settings, address)
@@ -58,9 +56,9 @@ def access_middleware(
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         CURRENT_CALL.set((read_call, request_id_of, request))
         if check_origin is not None and (refusal := check_origin(request)) is not None:
-            if observe is not None:
-                observe(read_call(request), Refusal(refusal.status, _HOST_OR_ORIGIN))
-            return refusal
+            if report is not None:
+                report(request, refusal)
+            return problem_response(refusal.status, refusal.detail)
         requests.enter()
         try:
             if credentials is not None and not (public_paths and request.rel_url.raw_path in public_paths):
@@ -68,8 +66,8 @@ def access_middleware(
                 if not isinstance(verdict, Principal | Refusal):
                     verdict = await verdict
                 if isinstance(verdict, Refusal):
-                    if observe is not None:
-                        observe(read_call(request), verdict)
+                    if report is not None:
+                        report(request, verdict)
                     return _reject_credentials(verdict)
                 request[PRINCIPAL] = verdict
             if not decodes_bodies and hdrs.CONTENT_ENCODING in request.headers and has_coded_body(request):
@@ -83,7 +81,7 @@ def access_middleware(
     return middleware
 
 
-def _origin_check(settings: Settings, address: str) -> Callable[[web.Request], web.Response | None]:
+def _origin_check(settings: Settings, address: str) -> Callable[[web.Request], Refusal | None]:
     loopback = is_loopback(address)
     host_of = _host_reader(settings.trusted_proxies)
     malformed = RateLimitedLog(_log)
@@ -96,7 +94,7 @@ def _origin_check(settings: Settings, address: str) -> Callable[[web.Request], w
             return False
         return name in settings.allowed_hosts or (is_loopback(name) if loopback else not settings.allowed_hosts)
 
-    def check(request: web.Request) -> web.Response | None:
+    def check(request: web.Request) -> Refusal | None:
         host = host_of(request)
         if not is_known(host):
             # RFC 9112, section 3.2: an invalid Host is a bad request.
@@ -147,15 +145,15 @@ def is_host_allowed(host: str, settings: Settings) -> bool:
     return not settings.allowed_hosts or host_name(host) in settings.allowed_hosts
 
 
-def _reject(status: int, header: str, received: str, option: str, value: str) -> web.Response:
+def _reject(status: int, header: str, received: str, option: str, value: str) -> Refusal:
     _log.warning("rejected a request with %s '%s'; allow it with %s '%s'", header, received[:100], option, value[:100])
-    return problem_response(status, f"{header} header is not allowed")
+    return Refusal(status, f"{header} header is not allowed", code=f"{header.lower()}-not-allowed")
 
 
-def _reject_malformed(status: int, header: str, log: RateLimitedLog) -> web.Response:
+def _reject_malformed(status: int, header: str, log: RateLimitedLog) -> Refusal:
     # A malformed header may contain anything, also credentials, so it is not logged.
     log.warning("rejected a request with a malformed %s header", header)
-    return problem_response(status, f"{header} header is malformed")
+    return Refusal(status, f"{header} header is malformed", code=f"malformed-{header.lower()}")
 
 
 def _reject_credentials(refusal: Refusal) -> web.Response:

@@ -21,6 +21,7 @@ CLIENT_CLOSED_REQUEST: Final = 499
 """The status of a request whose client has gone before the response, as nginx logs it; it is never sent."""
 
 _CATCH_ALL: Final = "/{path}"
+"""The route of an exposer, below its prefix, that routes requests itself."""
 _NO_METHOD: Final = "UNKNOWN"
 """The method that aiohttp sets for requests that its parser rejects."""
 
@@ -62,16 +63,16 @@ class RequestLog:
         record.client_address = self._read_address(request)
         if PRINCIPAL in request:
             record.authentication = record.site.authentication
-        record.path = _template(request) if record.path is None else f"{record.prefix}{record.path}"
+        record.path = path_template(request) if record.path is None else f"{record.prefix}{record.path}"
         self._write(record)
 
 
-def _template(request: web.BaseRequest) -> str | None:
+def path_template(request: web.BaseRequest) -> str | None:
     """Return the path of the route that has matched, with the names of its variables in the place of values."""
     match = request._match_info if isinstance(request, web.Request) else None
     resource = None if match is None else match.route.resource
     canonical = None if resource is None else resource.canonical
-    return None if canonical == _CATCH_ALL else canonical
+    return None if canonical is None or canonical.endswith(_CATCH_ALL) else canonical
 
 
 def record_site(access: Middleware, site: CallSite, prefix: str, endpoint: str) -> Middleware:

@@ -22,6 +22,7 @@ from .access import access_middleware
 from .access_log import record_site
 from .connection.requests import complete_headers
 from .problem_json import SERVER
+from .refusals import refusal_reporter
 from .router import MountedApp, freeze_at
 
 
@@ -67,7 +68,7 @@ class ExposerMount:
             site=self.exposer_plan.site,
             decodes_bodies=type(self.exposer).decodes_bodies,
             public_paths=self._public_paths(),
-            observe=self.exposer_plan.observe_refusal,
+            report=refusal_reporter(self.exposer_plan, self.exposer, self.prefix, settings.trusted_proxies),
         )
         if settings.access_log is not None:
             own_access = record_site(own_access, self.exposer_plan.site, self.prefix, self.exposer.endpoint)

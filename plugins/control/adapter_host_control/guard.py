@@ -7,12 +7,15 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from adapter_host import HOST, Host
+from adapter_host import HOST, BuildContext, Host, Refusal
 
 from .responses import RequestRejectedError
 
 AUTHENTICATED: Final = web.AppKey("adapter_host_control_authenticated", bool)
 """The key of whether the control exposer has `authentication`."""
+
+CONTEXT: Final = web.AppKey("adapter_host_control_context", BuildContext)
+"""The key of the context of the control exposer."""
 
 
 def check_caller(request: web.Request) -> Host:
@@ -21,10 +24,18 @@ def check_caller(request: web.Request) -> Host:
     if host.attached and not request.app[AUTHENTICATED]:
         # The outer application may listen on any address, and does not check where requests come from. The principal
         # of a request is not enough: it may be any user of that application.
-        raise RequestRejectedError(403, "this needs 'authentication' of the control exposer inside another application")
+        detail = "this needs 'authentication' of the control exposer inside another application"
+        raise _refuse(request, Refusal(403, detail, code="authentication-required"))
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") or _is_cross_origin(request):
-        raise RequestRejectedError(403, "cross-origin request rejected")
+        raise _refuse(request, Refusal(403, "cross-origin request rejected", code="cross-origin"))
     return host
+
+
+def _refuse(request: web.Request, refusal: Refusal) -> RequestRejectedError:
+    resource = request.match_info.route.resource
+    path = None if resource is None else resource.canonical
+    request.app[CONTEXT].report_refusal(refusal, method=request.method, path=path)
+    return RequestRejectedError(refusal.status, refusal.detail)
 
 
 def _is_cross_origin(request: web.Request) -> bool:

@@ -95,7 +95,16 @@ class GrpcServer:
         if access is None:
             return None
         headers = {name: value for name, value in call.headers.items() if not name.startswith(":")}
-        verdict: Any = access.check(headers, method="POST", path=call.path, peer=call.peer, transport=call.transport)
+        template = call.path if call.path in self._handlers else None
+        verdict: Any = access.check(
+            headers,
+            method="POST",
+            path=call.path,
+            peer=call.peer,
+            transport=call.transport,
+            template=template,
+            request_id=call.request_id,
+        )
         if inspect.isawaitable(verdict):
             verdict = await verdict
         if isinstance(verdict, Refusal):

@@ -104,6 +104,10 @@ class RestExposer(HttpExposer[RestConfig]):
         """Return the handler of all requests below the root."""
         return self._service.serve if self._service is not None else None
 
+    def path_template(self, request: web.Request) -> str | None:
+        """Return the path of the route or forward of a request."""
+        return self._service.path_template(request) if self._service is not None else None
+
     def openapi(self, url: str) -> dict[str, Any]:
         """Return the OpenAPI document of the routes."""
         return with_server(self._describe(), url)

@@ -28,7 +28,7 @@ from .responses import (
 )
 from .route import Route
 from .route_query import format_query
-from .router import Router, split_path
+from .router import Router, format_path, split_path
 
 # One aiohttp route for all paths: its router rejects names with `-`, and slows down with each route.
 _ALL_PATHS: Final = "/{path:[\\s\\S]*}"
@@ -104,13 +104,31 @@ class Service:
         except Exception:  # a failure of an operation's plugins must not affect other requests
             return unexpected_error_response(name)
 
+    def path_template(self, request: web.Request) -> str | None:
+        """Return the path of the route or forward of a request, with the names of its variables; None without one."""
+        try:
+            found = self._match(request.method, _segments(request.rel_url.raw_path[len(self._root) :]))
+        except ArgumentError:
+            return None
+        if isinstance(found, frozenset):
+            return None
+        return format_path((found[0] if isinstance(found, tuple) else found).segments)
+
     def _find(self, request: web.Request, path: str) -> tuple[Route, list[str]] | ForwardRoute | web.Response | str:
         """Return the route and the values of its path, the forward, the response without a call, or the page."""
-        method = request.method
-        try:
-            segments = split_path(path)
-        except ValueError:
-            raise ArgumentError("path", "the path must be percent-encoded UTF-8 without NUL") from None
+        segments = _segments(path)
+        found = self._match(request.method, segments)
+        if isinstance(found, tuple):
+            # A path may be written in many ways, so the number is limited.
+            if not found[1] and len(self._literal_routes) < _MOST_LITERAL_ROUTES:
+                self._literal_routes[request.method, path] = found
+            return found
+        if isinstance(found, frozenset):
+            return _method_not_allowed(request.method, found) if found else self._page(request, segments)
+        return found
+
+    def _match(self, method: str, segments: list[str]) -> tuple[Route, list[str]] | ForwardRoute | frozenset[str]:
+        """Return the route with its values, or the forward; the methods of the path if it has neither."""
         targets: dict[str, Route] = {}
         # A trailing slash is ignored unless a route has it.
         for candidate in (segments, segments[:-1]) if segments[-1] == "" else (segments,):
@@ -118,19 +136,14 @@ class Service:
             if found is None and method == "HEAD":
                 found = self._router.find("GET", candidate)
             if found is not None:
-                # A path may be written in many ways, so the number is limited.
-                if not found[1] and len(self._literal_routes) < _MOST_LITERAL_ROUTES:
-                    self._literal_routes[method, path] = found
                 return found
             if targets := self._router.targets(candidate):
                 break
         forward = self._forwards.find(segments)
         # A declared path takes precedence over forwards of other resources.
         if forward and all(route.resource is forward.resource for route in targets.values()):
-            return forward if method in METHODS else _method_not_allowed(method, METHODS)
-        if targets:
-            return _method_not_allowed(method, set(targets))
-        return self._page(request, segments)
+            return forward if method in METHODS else METHODS
+        return frozenset(targets)
 
     def _page(self, request: web.Request, segments: Sequence[str]) -> web.Response | str:
         """Return the path of the page where no route is."""
@@ -150,6 +163,13 @@ class Service:
 def _is_browser(request: web.Request) -> bool:
     """Return whether a request is that of a page."""
     return request.method in ("GET", "HEAD") and "text/html" in request.headers.get("Accept", "")
+
+
+def _segments(path: str) -> list[str]:
+    try:
+        return split_path(path)
+    except ValueError:
+        raise ArgumentError("path", "the path must be percent-encoded UTF-8 without NUL") from None
 
 
 def _for_query(route: Route, request: web.Request) -> Route:

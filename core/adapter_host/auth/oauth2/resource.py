@@ -50,7 +50,9 @@ class OAuth2Credentials(IssuedCredentials):
         self._challenge_parameters = ", ".join(
             [*([f'scope="{" ".join(scopes)}"'] if scopes else []), metadata_parameter]
         )
-        self._missing_token = Refusal(401, "an access token is required", (f"Bearer {self._challenge_parameters}",))
+        self._missing_token = Refusal(
+            401, "an access token is required", (f"Bearer {self._challenge_parameters}",), code="missing-credentials"
+        )
 
     def check(self, request: CheckedRequest) -> Verdict | Awaitable[Verdict]:
         """Return the client of the request's token; ask the authorization server only if necessary."""
@@ -69,16 +71,18 @@ class OAuth2Credentials(IssuedCredentials):
         except InvalidTokenError as error:
             return self._invalid_token(error)
         except UnavailableError as error:
-            return Refusal(503, error.message, retry_after=error.retry_after or RETRY_AFTER)
+            retry_after = error.retry_after or RETRY_AFTER
+            return Refusal(503, error.message, retry_after=retry_after, code="authorization-server-unavailable")
 
     def _authorize(self, principal: Principal) -> Verdict:
         if self._scopes <= principal.scopes:
             return principal
         detail = "the token lacks a required scope"
-        return Refusal(403, detail, (self._challenge("insufficient_scope", detail),))
+        challenges = (self._challenge("insufficient_scope", detail),)
+        return Refusal(403, detail, challenges, code="insufficient-scope", principal=principal)
 
     def _invalid_token(self, error: InvalidTokenError) -> Refusal:
-        return Refusal(401, str(error), (self._challenge("invalid_token", str(error)),))
+        return Refusal(401, str(error), (self._challenge("invalid_token", str(error)),), code="invalid-token")
 
     def _challenge(self, error: str, description: str) -> str:
         return f'Bearer error="{error}", error_description="{description}", {self._challenge_parameters}'

@@ -9,7 +9,7 @@ from aiohttp import web
 from adapter_host import BuildContext
 from adapter_host_control.config import ControlConfig
 from adapter_host_control.endpoints import health, log_levels
-from adapter_host_control.guard import AUTHENTICATED
+from adapter_host_control.guard import AUTHENTICATED, CONTEXT
 from adapter_host_control.responses import problem_middleware
 
 from .config import ConfigEndpoints
@@ -26,6 +26,7 @@ class Endpoints:
     def __init__(self, config: ControlConfig, context: BuildContext, telemetry: Telemetry | None) -> None:
         self.app = web.Application(middlewares=[problem_middleware])
         self.app[AUTHENTICATED] = config.authentication is not None
+        self.app[CONTEXT] = context
         self.streams: list[LogStream] = []
         self._config = config
         self._add_management(context)
