@@ -29,11 +29,14 @@ class AuditFile:
         """Open the file, if it is not open at its path; raise `OSError`."""
         if self._descriptor is not None and not self._is_moved(self._descriptor):
             return
-        self.close()
+        self._close()
         self._descriptor = os.open(self._path, _FLAGS, 0o600)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the file."""
+        self._close()
+
+    def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any, Final
 
 from adapter_host import (
     BuildContext,
     Call,
-    CallContext,
     ConsumedCall,
     ConsumedOperation,
     ConsumerConfig,
     HostService,
     Operation,
-    Refusal,
+    RefusedRequest,
     RegisterSettings,
     StartError,
     hookimpl,
@@ -24,10 +24,14 @@ from adapter_host import (
 
 from .arguments import KEY_VARIABLE, MIN_KEY_LENGTH, ArgumentRecorder, random_key
 from .audit_file import AuditFile
-from .recording import record_call, record_refusal, record_upstream
+from .audit_log import AuditLog, Sink
+from .otlp import OtlpSink
+from .recording import record_call, record_upstream
+from .refusals import RefusalRecorder
 from .settings import PLUGIN, AuditSettings
 
-_FILE: Final = "adapter_host_audit.file"
+_AUDIT_LOG: Final = "adapter_host_audit.log"
+_REFUSALS: Final = "adapter_host_audit.refusals"
 _LOG: Final = logging.getLogger("adapter_host.audit")
 
 
@@ -41,12 +45,12 @@ def register_settings(register: RegisterSettings) -> None:
 def call_wrapper(operation: Operation, context: BuildContext) -> Callable[[Call], Call] | None:
     """Record the calls of an operation, also those with invalid arguments."""
     settings = _settings(context)
-    if settings.file is None:
+    if not settings.is_on:
         return None
     recorder = ArgumentRecorder(settings, _key(context))
     must_record = settings.when_unavailable == "refuse"
-    file = _file(context, settings.file)
-    return lambda call: record_call(call, operation.name, recorder, file, must_record=must_record)
+    log = _audit_log(context, settings)
+    return lambda call: record_call(call, operation.name, recorder, log, must_record=must_record)
 
 
 @hookimpl
@@ -54,17 +58,14 @@ def consumer_wrapper(
     config: ConsumerConfig, operations: Sequence[ConsumedOperation], context: BuildContext
 ) -> Callable[[ConsumedOperation, ConsumedCall], ConsumedCall] | None:
     """Add the calls of a consumed API to the record of the call that makes them."""
-    return None if _settings(context).file is None else record_upstream
+    return record_upstream if _settings(context).is_on else None
 
 
 @hookimpl
-def access_refused(context: BuildContext) -> Callable[[CallContext, Refusal], None] | None:
-    """Record the requests that the access check refuses."""
+def access_refused(context: BuildContext) -> Callable[[RefusedRequest], None] | None:
+    """Record the requests that are refused before they become calls."""
     settings = _settings(context)
-    if settings.file is None:
-        return None
-    file = _file(context, settings.file)
-    return lambda call, refusal: record_refusal(call, refusal, file)
+    return _refusals(context, settings).record if settings.is_on else None
 
 
 @hookimpl
@@ -72,23 +73,25 @@ def host_services(host: Any) -> Sequence[HostService]:
     """Offer the audit log to the other plugins of the host."""
     settings = plugin_settings(host.settings, PLUGIN, AuditSettings)
     contexts = _contexts(host)
-    if settings.file is None or not contexts:
+    if not settings.is_on or not contexts:
         return ()
-    from .service import AuditLog
+    from .service import LogService
 
     must_record = settings.when_unavailable == "refuse"
-    return [AuditLog(settings.file, _file(contexts[0], settings.file), must_record=must_record)]
+    return [LogService(settings.file, _audit_log(contexts[0], settings), must_record=must_record)]
 
 
 @hookimpl
 def host_starting(host: Any) -> None:
-    """Open the file; raise `StartError` if that fails and calls would be refused."""
+    """Open the log; raise `StartError` if that fails and calls would be refused."""
     settings = plugin_settings(host.settings, PLUGIN, AuditSettings)
     for context in _contexts(host)[:1]:
-        if settings.file is None:
+        if not settings.is_on:
             return
+        if settings.otlp is not None and not _is_otlp_installed():
+            raise StartError("OTLP export is not installed; pip install 'adapter-host-audit[otlp]'")
         try:
-            _file(context, settings.file).open()
+            _audit_log(context, settings).open()
         except OSError as error:
             reason = f"the audit log cannot be opened: {(error.strerror or str(error)).lower()}"
             if settings.when_unavailable == "refuse":
@@ -97,12 +100,20 @@ def host_starting(host: Any) -> None:
 
 
 @hookimpl
-def host_stopped(host: Any) -> None:
-    """Close the file."""
+async def host_stopped(host: Any) -> None:
+    """Summarize the refused requests without a record, and close the log."""
     settings = plugin_settings(host.settings, PLUGIN, AuditSettings)
     for context in _contexts(host)[:1]:
-        if settings.file is not None:
-            _file(context, settings.file).close()
+        if settings.is_on:
+            _refusals(context, settings).flush()
+            await _audit_log(context, settings).close()
+
+
+def _is_otlp_installed() -> bool:
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # a parent package is missing
+        return False
 
 
 def _contexts(host: Any) -> list[BuildContext]:
@@ -114,8 +125,17 @@ def _settings(context: BuildContext) -> AuditSettings:
     return context.plugin_settings(PLUGIN, AuditSettings)
 
 
-def _file(context: BuildContext, path: str) -> AuditFile:
-    return context.shared_state(_FILE, lambda: AuditFile(path))
+def _audit_log(context: BuildContext, settings: AuditSettings) -> AuditLog:
+    def create() -> AuditLog:
+        file: list[Sink] = [] if settings.file is None else [AuditFile(settings.file)]
+        return AuditLog([*file, *([] if settings.otlp is None else [OtlpSink(settings.otlp)])])
+
+    return context.shared_state(_AUDIT_LOG, create)
+
+
+def _refusals(context: BuildContext, settings: AuditSettings) -> RefusalRecorder:
+    log, limit = _audit_log(context, settings), settings.refusals_per_second
+    return context.shared_state(_REFUSALS, lambda: RefusalRecorder(log, limit))
 
 
 def _key(context: BuildContext) -> bytes:

@@ -18,7 +18,6 @@ from adapter_host import (
     ConsumedOperation,
     InternalError,
     OperationError,
-    Refusal,
     Result,
     UnavailableError,
     UpstreamStatusError,
@@ -27,7 +26,7 @@ from adapter_host import (
 )
 
 from .arguments import ArgumentRecorder
-from .audit_file import AuditFile
+from .audit_log import AuditLog
 
 MAX_UPSTREAM_CALLS: Final = 50
 """Calls of consumed APIs that one record has; further ones are only counted."""
@@ -50,14 +49,14 @@ class _UpstreamCalls:
 _CURRENT: Final[ContextVar[_UpstreamCalls | None]] = ContextVar("adapter_host_audit_upstream", default=None)
 
 
-def record_call(call: Call, name: str, recorder: ArgumentRecorder, file: AuditFile, *, must_record: bool) -> Call:
+def record_call(call: Call, name: str, recorder: ArgumentRecorder, log: AuditLog, *, must_record: bool) -> Call:
     """Return a call whose record is written before its caller gets a response.
 
     With `must_record`, it raises `UnavailableError` while records cannot be written.
     """
 
     async def recorded(arguments: Arguments) -> Result:
-        if must_record and not file.is_available():
+        if must_record and not log.is_available():
             raise UnavailableError("the audit log cannot be written")
         context, started, upstream = current_call(), perf_counter(), _UpstreamCalls()
         members: dict[str, Any] = {}
@@ -70,7 +69,7 @@ def record_call(call: Call, name: str, recorder: ArgumentRecorder, file: AuditFi
             if upstream.count > len(upstream.listed):
                 record["upstream_count"] = upstream.count
             record["duration_ms"] = round((perf_counter() - started) * 1000, 3)
-            return file.write(record)
+            return log.write(record)
 
         token, members_token = _CURRENT.set(upstream), AUDIT_MEMBERS.set(members)
         try:
@@ -89,11 +88,6 @@ def record_call(call: Call, name: str, recorder: ArgumentRecorder, file: AuditFi
         return result
 
     return recorded
-
-
-def record_refusal(context: CallContext, refusal: Refusal, file: AuditFile) -> None:
-    """Write the record of a request that the access check has refused."""
-    file.write({**head(context), "decision": "refused", "outcome": refusal.status, "reason": refusal.detail})
 
 
 def record_upstream(operation: ConsumedOperation, call: ConsumedCall) -> ConsumedCall:
@@ -115,16 +109,22 @@ def record_upstream(operation: ConsumedOperation, call: ConsumedCall) -> Consume
     return recorded
 
 
+def now() -> str:
+    """Return the time in UTC, with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
 def head(context: CallContext) -> dict[str, Any]:
-    """Return the first members of a record: the time, the caller, and its way to the host."""
+    """Return the members that all records of requests and calls have."""
     return {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "time": now(),
         "request_id": context.request_id,
         "capability": context.capability,
         "exposer": context.exposer,
         "exposer_type": context.exposer_type,
         "transport": context.transport,
         "principal": _principal(context),
+        "authentication": context.authentication,
         "client_address": context.client_address,
     }
 

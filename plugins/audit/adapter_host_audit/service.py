@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from adapter_host import AuditService, AuditTrail, InternalError, UnavailableError, current_call, decode_json
 
-from .audit_file import AuditFile
+from .audit_log import AuditLog
 from .recording import head
 
 MAX_READ: Final = 1024 * 1024
@@ -22,28 +22,31 @@ MAX_NEWEST: Final = 2000
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-class AuditLog(AuditService):
-    """The audit log in a file. With `must_record`, nothing may happen while it cannot be written."""
+class LogService(AuditService):
+    """The audit log, with its file at `path` if it has one. With `must_record`, nothing may happen without a record."""
 
-    def __init__(self, path: str, file: AuditFile, *, must_record: bool) -> None:
+    def __init__(self, path: str | None, log: AuditLog, *, must_record: bool) -> None:
         self._path = path
-        self._file = file
+        self._log = log
         self._must_record = must_record
         self._read: tuple[tuple[int, ...], AuditTrail] | None = None
 
     def check(self) -> None:
         """Raise `UnavailableError` while records must be written, and cannot be."""
-        if self._must_record and not self._file.is_available():
+        if self._must_record and not self._log.is_available():
             raise UnavailableError("the audit log cannot be written")
 
     def record(self, event: str, members: Mapping[str, Any]) -> None:
         """Write the record of an event."""
-        written = self._file.write({**head(current_call()), "event": event, **members})
+        written = self._log.write({**head(current_call()), "event": event, **members})
         if not written and self._must_record:
             raise InternalError(f"the {event} was made, but it cannot be recorded")
 
     def newest(self) -> AuditTrail:
         """Return the newest records of the file; those of before a rotation are in another one."""
+        if self._path is None:
+            # A collector has them.
+            return AuditTrail((), is_complete=False)
         try:
             with open(os.open(self._path, _FLAGS), "rb") as stream:
                 status = os.fstat(stream.fileno())

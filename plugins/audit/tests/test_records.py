@@ -108,6 +108,7 @@ async def test_call(log: Log) -> None:
         "exposer_type": "rest",
         "transport": "http",
         "principal": {},
+        "authentication": "apikey",
         "client_address": "127.0.0.1",
         "operation": "get",
         "decision": "allowed",
