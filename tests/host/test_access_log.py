@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -134,6 +135,67 @@ async def test_malformed_request(log: Log) -> None:
         record = await log.only()
     assert (record.status, record.method, record.path, record.client_address) == (400, None, None, PEER)
     assert record.request_id.encode() in received
+
+
+async def send(url: str, data: bytes) -> tuple[int, str]:
+    """Send bytes over a connection of their own; return the status and the request id of the response."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    received = (await reader.read()).decode()
+    writer.close()
+    head = received.partition("\r\n\r\n")[0]
+    return int(head.split(" ")[1]), re.findall("(?i)x-request-id: (.*)", head)[0].strip()
+
+
+@pytest.mark.parametrize(
+    ("settings", "data", "status", "error", "method"),
+    [
+        ({"header_timeout": 0.1}, b"GET /s3cr3t HTTP/1.1\r\nHost: a", 408, "request-timeout", None),
+        (
+            {"body_timeout": 0.1},
+            b"GET /things/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Key: k3y\r\nContent-Length: 9\r\n\r\n",
+            408,
+            "request-timeout",
+            "GET",
+        ),
+        (
+            {},
+            b"GET /things/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Key: k3y\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+            400,
+            None,
+            None,
+        ),
+        ({}, b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n" % (b"s" * 9000), 400, None, None),
+        ({}, b"GET / HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n" % (b"s" * 9000), 400, None, None),
+        ({}, b"\x16\x03\x01\x02\x00", 400, None, None),
+        ({}, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 501, None, "CONNECT"),
+    ],
+    ids=["slow head", "slow body", "chunk", "long target", "long header", "tls", "CONNECT"],
+)
+async def test_response_below_routing(
+    log: Log, settings: dict[str, Any], data: bytes, status: int, error: str | None, method: str | None
+) -> None:
+    async with serving(log, **settings) as served:
+        received_status, request_id = await send(served.url("rest"), data)
+        record = await log.only()
+    assert (received_status, record.status, record.error, record.method) == (status, status, error, method)
+    assert (record.request_id, record.site.exposer, record.client_address) == (request_id, "rest", PEER)
+    assert record.size is not None
+    assert record.size > 100
+    assert "s3cr3t" not in repr(record)
+
+
+async def test_refused_connection(log: Log) -> None:
+    async with serving(log, connection_limit_per_address=1) as served:
+        url = served.url("rest")
+        host, _, port = url.removeprefix("http://").rpartition(":")
+        _, first = await asyncio.open_connection(host, int(port))
+        status, request_id = await send(url, b"")
+        first.close()
+        record = await log.only()
+    assert (status, record.status, record.error, record.request_id) == (503, 503, "too-many-connections", request_id)
+    assert (record.site.exposer, record.client_address, record.method) == ("rest", PEER, None)
 
 
 @pytest.mark.parametrize(

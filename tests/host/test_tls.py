@@ -17,7 +17,7 @@ import pytest
 from aiohttp import ClientConnectionError, ClientSession, TCPConnector
 from trustme import CA, KeyType
 
-from adapter_host import Host, RegisterExposer, Settings, StartError, TlsFiles, hookimpl
+from adapter_host import CallRecord, Host, RegisterExposer, Settings, StartError, TlsFiles, hookimpl
 from adapter_host.testing import Running
 from tests.support.adapters import PlainExposer, document
 from tests.support.certificates import AUTHORITY, client_context, issue, server_files, write_authority
@@ -126,12 +126,16 @@ async def test_tls_1_1_is_refused(tmp_path: Path) -> None:
 
 
 async def test_plain_http_gets_a_hint(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    records: list[CallRecord] = []
     async with (
-        host(server_files(tmp_path)) as served,
+        host(server_files(tmp_path), access_log=records.append) as served,
         ClientSession() as client,
         client.get(url(served).replace("https", "http")) as response,
     ):
         assert (response.status, await response.text()) == (400, "this port has TLS; use a URL with https://\n")
+    assert [(each.status, each.error, each.site.exposer, each.client_address) for each in records] == [
+        (400, "plain-http", "web", "127.0.0.1")
+    ]
     assert "TLS handshake with 127.0.0.1 failed: it sent plain HTTP" in caplog.text
 
 

@@ -13,7 +13,8 @@ from adapter_host.errors import OperationError
 
 from .callers import CallContext, CallScope, CallSite
 
-_NO_SITE: Final = CallSite()
+NO_SITE: Final = CallSite()
+"""The site of a request that has reached no exposer."""
 
 CANCELLED: Final = "cancelled"
 """The error of a call whose client has gone, or whose time is over."""
@@ -30,7 +31,7 @@ class CallRecord:
     has authenticated.
     """
 
-    site: CallSite = _NO_SITE
+    site: CallSite = NO_SITE
     transport: str = "http"
     request_id: str = ""
     method: str | None = None

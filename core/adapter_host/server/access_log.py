@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from adapter_host.operation.call_record import CANCELLED, CURRENT_RECORD, CallRecord
+from adapter_host.operation.call_record import CANCELLED, CURRENT_RECORD, NO_SITE, CallRecord
 from adapter_host.operation.callers import CallSite
 
 from .callers import PRINCIPAL, client_reader
@@ -27,10 +27,16 @@ _NO_METHOD: Final = "UNKNOWN"
 
 
 class RequestLog:
-    """Completes the records of the requests of one listener."""
+    """Completes the records of the requests of one listener.
 
-    def __init__(self, write: Callable[[CallRecord], None], trusted_proxies: Sequence[str]) -> None:
+    `sole_site` returns the site of its exposer, for requests that have reached none; an empty one if it has several.
+    """
+
+    def __init__(
+        self, write: Callable[[CallRecord], None], trusted_proxies: Sequence[str], sole_site: Callable[[], CallSite]
+    ) -> None:
         self._write = write
+        self._sole_site = sole_site
         self._read_address = client_reader(trusted_proxies)
 
     def handler(
@@ -59,12 +65,27 @@ class RequestLog:
         record.status = status
         record.error = record.error or error
         record.request_id = request_id_of(request)
-        record.size = request.writer.output_size
+        record.size = request.writer.output_size or record.size
         record.client_address = self._read_address(request)
         if PRINCIPAL in request:
             record.authentication = record.site.authentication
+        if record.site is NO_SITE:
+            record.site = self._sole_site()
         record.path = path_template(request) if record.path is None else f"{record.prefix}{record.path}"
         self._write(record)
+
+    def end_without_request(
+        self, status: int, error: str | None, request_id: str, size: int, duration: float, address: str
+    ) -> None:
+        """Write the record of a response to something that is no complete request; the peer sent no headers."""
+        record = CallRecord(self._sole_site(), request_id=request_id, status=status, error=error)
+        record.size, record.duration, record.client_address = size, duration, address or None
+        self._write(record)
+
+
+def sole_site(sites: Sequence[CallSite]) -> CallSite:
+    """Return the site of a listener with one exposer, else an empty one."""
+    return sites[0] if len(sites) == 1 else NO_SITE
 
 
 def path_template(request: web.BaseRequest) -> str | None:

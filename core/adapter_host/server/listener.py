@@ -8,9 +8,10 @@ from functools import partial
 
 from aiohttp import web
 
+from adapter_host.operation.callers import CallSite
 from adapter_host.settings import Settings
 
-from .access_log import RequestLog
+from .access_log import RequestLog, sole_site
 from .connection.connections import FOREVER, Connections
 from .connection.protocol_errors import HostRunner, HostServer
 from .connection.site import ConnectionSite
@@ -54,7 +55,7 @@ class Listener(Endpoint):
         # aiohttp's types do not say that both handlers receive the server's own request class.
         handler = self.router.handler(server.request_handler)
         if settings.access_log is not None:
-            server.request_log = RequestLog(settings.access_log, settings.trusted_proxies)
+            server.request_log = RequestLog(settings.access_log, settings.trusted_proxies, self._sole_site)
             handler = server.request_log.handler(handler)
         server.request_handler = handler  # type: ignore[assignment]
         assert self._socket is not None
@@ -64,6 +65,9 @@ class Listener(Endpoint):
         secure = partial(self.tls_server, tls, self._connections)
         self._site = ConnectionSite(self._runner, self._socket, self._connections, secure)
         await self._site.start()
+
+    def _sole_site(self) -> CallSite:
+        return sole_site([mount.exposer_plan.site for mount in self.mounts])
 
     def serve(self, mounts: list[ExposerMount], apps: Mapping[str, MountedApp]) -> None:
         """Serve other applications from now on; requests in flight complete in the old ones."""

@@ -18,6 +18,7 @@ from adapter_host.plugin.exposer import Exposer
 from adapter_host.plugin.listening import Line, Serving, SocketDeclaration
 from adapter_host.settings import Settings
 
+from .access_log import RequestLog
 from .connection.close_server import close_server, close_server_soon
 from .connection.connections import Connections
 from .connection.handshake import TlsServer
@@ -162,6 +163,9 @@ class SocketListener(Endpoint):
                 settings = replace(settings, connection_limit_per_address=0)
             self._connections = Connections(settings, self.name, monitors_host=False)
             self._tls_server = self.tls_server(tls, self._connections, self._accept)
+            if self._tls_server is not None and (write := settings.access_log) is not None:
+                site = self.socket_exposer.exposer_plan.site
+                self._tls_server.request_log = RequestLog(write, settings.trusted_proxies, lambda: site)
         assert self._socket is not None
         duplicate = self._socket.dup()
         duplicate.setblocking(False)

@@ -22,6 +22,7 @@ CONTENT_TYPE: Final = "application/grpc"
 
 _TIMEOUT: Final = re.compile(r"([0-9]{1,8})([HMSmun])")
 _UNITS: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_DEADLINE: Final = "the deadline of the call has passed"
 _START: Final = ((":status", "200"), ("content-type", CONTENT_TYPE), ("grpc-accept-encoding", ENCODINGS))
 
 
@@ -99,14 +100,29 @@ class Call:
         return piece
 
 
-async def run(stream: Stream, settings: Settings, serve: Callable[[Call], Awaitable[None]]) -> None:
-    """Run a call until its status is sent; raise the errors of a stream."""
+async def run(
+    stream: Stream,
+    settings: Settings,
+    serve: Callable[[Call], Awaitable[None]],
+    note_rejected: Callable[[Call, int | str], None],
+) -> None:
+    """Run a call until its status is sent; raise the errors of a stream.
+
+    `note_rejected` is called with the status of a request that is not served.
+    """
+    call = Call(stream, settings)
     if (rejection := _rejection(stream)) is not None:
         stream.send_headers(rejection, end=True)
+        note_rejected(call, int(rejection[0][1]))
         return
-    call = Call(stream, settings)
     try:
-        await _run_in_time(call, serve)
+        timeout = _timeout_of(call)
+    except StatusError as error:
+        call.end(trailers(error.code, error.message))
+        note_rejected(call, error.code.name)
+        return
+    try:
+        await _run_in_time(call, timeout, serve)
         fields = trailers(Code.OK)
     except StatusError as error:
         fields = trailers(error.code, error.message, error.details)
@@ -132,27 +148,28 @@ def _rejection(stream: Stream) -> list[tuple[str, str]] | None:
     return None
 
 
-async def _run_in_time(call: Call, serve: Callable[[Call], Awaitable[None]]) -> None:
-    if call.header_size > MAX_HEADERS:
-        raise StatusError(Code.RESOURCE_EXHAUSTED, f"the metadata is larger than {MAX_HEADERS} bytes")
-    timeout = _timeout(call.headers.get("grpc-timeout"))
-    timer = asyncio.timeout(timeout)
+async def _run_in_time(call: Call, seconds: float | None, serve: Callable[[Call], Awaitable[None]]) -> None:
+    timer = asyncio.timeout(seconds)
     try:
         async with timer:
-            if timeout == 0:
-                # The loop would let a call that never waits complete.
-                await asyncio.Event().wait()
             await serve(call)
     except TimeoutError:
         if not timer.expired():
             raise
-        raise StatusError(Code.DEADLINE_EXCEEDED, "the deadline of the call has passed") from None
+        raise StatusError(Code.DEADLINE_EXCEEDED, _DEADLINE) from None
 
 
-def _timeout(text: str | None) -> float | None:
+def _timeout_of(call: Call) -> float | None:
+    """Return the timeout of a call; raise `StatusError` for a call that must not be served."""
+    if call.header_size > MAX_HEADERS:
+        raise StatusError(Code.RESOURCE_EXHAUSTED, f"the metadata is larger than {MAX_HEADERS} bytes")
+    text = call.headers.get("grpc-timeout")
     if text is None:
         return None
     match = _TIMEOUT.fullmatch(text)
     if match is None:
         raise StatusError(Code.INVALID_ARGUMENT, "'grpc-timeout' is malformed")
-    return int(match[1]) * _UNITS[match[2]]
+    if (timeout := int(match[1]) * _UNITS[match[2]]) == 0:
+        # The loop would let a call that never waits complete.
+        raise StatusError(Code.DEADLINE_EXCEEDED, _DEADLINE)
+    return timeout

@@ -57,7 +57,12 @@ class GrpcServer:
 
     async def serve(self, stream: Stream) -> None:
         """Serve one call."""
-        await run(stream, self._settings, self._serve)
+        await run(stream, self._settings, self._serve, self._note_rejected)
+
+    def _note_rejected(self, call: Call, status: int | str) -> None:
+        """Write the line of a request that is not served to the access log."""
+        with self._context.call("grpc", whole_request=True, client_address=call.peer, request_id=call.request_id):
+            note_call(status=status)
 
     async def _serve(self, call: Call) -> None:
         if (public := self._public.get(call.path)) is not None:

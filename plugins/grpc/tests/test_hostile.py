@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from adapter_host import CallRecord
 from adapter_host.testing import Running, running
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -170,10 +171,14 @@ async def test_malformed_messages(body: bytes, encoding: Iterable[str], code: st
     ],
 )
 async def test_requests_that_are_no_calls(headers: dict[str, str], status: str) -> None:
-    async with serving() as served, peer_of(served) as peer:
+    records: list[CallRecord] = []
+    async with serving(access_log=records.append) as served, peer_of(served) as peer:
         response, body = await peer.response(peer.request(frame(REQUEST), replaced=headers))
         assert (response[":status"], body) == (status, b"")
         assert "grpc-status" not in response
+        assert [(each.status, each.site.exposer, each.operation) for each in records] == [
+            (int(status), "front-door", None)
+        ]
 
 
 @pytest.mark.parametrize("path", ["/front_door.FrontDoor/Write", "/", "*", "/front_door.FrontDoor/Read/", "//"])
@@ -191,8 +196,11 @@ async def test_malformed_deadlines(text: str) -> None:
 
 
 async def test_deadline_of_zero_is_past() -> None:
-    async with serving() as served, peer_of(served) as peer:
+    records: list[CallRecord] = []
+    async with serving(access_log=records.append) as served, peer_of(served) as peer:
         assert (await peer.status(peer.request(frame(REQUEST), ("grpc-timeout", "0n"))))[0] == "4"
+        assert [(each.status, each.client_address) for each in records] == [("DEADLINE_EXCEEDED", "127.0.0.1")]
+        assert served.fake("api").calls == []
 
 
 async def test_large_metadata_is_refused() -> None:

@@ -13,9 +13,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, cast
 
+from adapter_host.operation.request_id import new_request_id
+
 from .close_server import accept_waiting
 from .connections import FOREVER, Connections
 from .log import HANDSHAKE_TIMEOUT
+from .protocol_errors import RequestEnd
 from .rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger("adapter_host")
@@ -53,6 +56,7 @@ class TlsServer:
         self.create = create
         self.refusals = RateLimitedLog(_log)
         self.handshakes: set[asyncio.Task[None]] = set()
+        self.request_log: RequestEnd | None = None
         self._listening: socket.socket | None = None
         self._retry: asyncio.TimerHandle | None = None
 
@@ -200,7 +204,14 @@ class Handshake(asyncio.Protocol):
             with suppress(OSError):  # the client has gone
                 spare.send(_PLAIN_HTTP_RESPONSE)
                 spare.shutdown(socket.SHUT_WR)
+                self._note_plain_http()
         self._server.refusals.warning("%s: TLS handshake with %s failed: %s", location, self.address, reason)
+
+    def _note_plain_http(self) -> None:
+        if (log := self._server.request_log) is not None:
+            duration = asyncio.get_running_loop().time() - self._since
+            size = len(_PLAIN_HTTP_RESPONSE)
+            log.end_without_request(400, "plain-http", new_request_id(), size, duration, self.address)
 
     @property
     def is_idle(self) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Final, cast
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 
+from adapter_host.operation.request_id import new_request_id
 from adapter_host.server.problem_json import problem_response
+from adapter_host.server.request_ids import request_id_of
 
 from .connections import Connections
 from .log import BODY_TIMEOUT, HEADER_TIMEOUT, SEND_TIMEOUT
@@ -16,6 +18,9 @@ from .progress import Progress, is_send_stalled
 from .protocol_errors import HostProtocol, HostServer, RequestEnd
 from .requests import HostRequest
 from .responses import is_plain, send_plain
+
+_ERRORS: Final = {408: "request-timeout", 503: "too-many-connections"}
+"""The errors in the access log of responses below the handlers."""
 
 
 class ConnectionProtocol(HostProtocol):
@@ -65,8 +70,10 @@ class ConnectionProtocol(HostProtocol):
         # Without its server, aiohttp's `connection_lost` has nothing to do.
         self._manager = None
         self._force_close = True
-        tcp.write(_last_response(503, "too many connections", {"Retry-After": "1"}))
+        data = _last_response(503, "too many connections", {"Retry-After": "1"}, request_id := new_request_id())
+        tcp.write(data)
         tcp.close()
+        self._note_last(503, request_id, len(data), 0.0)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Remove the connection."""
@@ -196,8 +203,15 @@ class ConnectionProtocol(HostProtocol):
         request, tcp = self._current_request, self._tcp
         is_expected = self._waiter is not None if request is None else not request.writer.output_size
         if is_expected and tcp is not None and not tcp.is_closing():
-            tcp.write(_last_response(status, detail, {}))
+            request_id = new_request_id() if request is None else request_id_of(request)
+            data = _last_response(status, detail, {}, request_id)
+            tcp.write(data)
+            since = self._head_since
+            self._note_last(status, request_id, len(data), 0.0 if since is None else self._loop.time() - since)
         self.force_close()
+
+    def _note_last(self, status: int, request_id: str, size: int, duration: float) -> None:
+        """Note a response below the handlers, to a request that had no complete head or is in progress."""
 
 
 class RecordedConnectionProtocol(ConnectionProtocol):
@@ -219,11 +233,13 @@ class RecordedConnectionProtocol(ConnectionProtocol):
         self._request_log.end(request, sent.status, "client-disconnected" if has_gone else None)
         return sent, has_gone
 
-    def _end(self, status: int, detail: str) -> None:
-        """Note the status of the response that the host sends in the place of the handler."""
-        if isinstance(self._current_request, HostRequest) and self._current_request.record is not None:
-            self._current_request.record.status = status
-        super()._end(status, detail)
+    def _note_last(self, status: int, request_id: str, size: int, duration: float) -> None:
+        """Write the line of a response; a request in progress has one at its end."""
+        error, request = _ERRORS.get(status), self._current_request
+        if isinstance(request, HostRequest) and request.record is not None:
+            request.record.status, request.record.error, request.record.size = status, error, size
+        else:
+            self._request_log.end_without_request(status, error, request_id, size, duration, self.address)
 
 
 def _too_slow(required: float, timeout: float) -> str:
@@ -232,9 +248,9 @@ def _too_slow(required: float, timeout: float) -> str:
     return f"less than {required:g} bytes of the request body were received in {timeout:g} s"
 
 
-def _last_response(status: int, detail: str, headers: dict[str, str]) -> bytes:
+def _last_response(status: int, detail: str, headers: dict[str, str], request_id: str) -> bytes:
     """Return a complete response after which the connection is closed."""
-    response = problem_response(status, detail, headers={**headers, "Connection": "close"})
+    response = problem_response(status, detail, request_id=request_id, headers={**headers, "Connection": "close"})
     body = cast(bytes, response.body)
     lines = [f"HTTP/1.1 {status} {response.reason}", *(f"{name}: {value}" for name, value in response.headers.items())]
     return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body

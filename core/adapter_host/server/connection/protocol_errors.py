@@ -61,6 +61,11 @@ class RequestEnd(Protocol):
     def end(self, request: web.BaseRequest, status: int | str, error: str | None = None) -> None:
         """Write the line of a request whose response has been sent."""
 
+    def end_without_request(
+        self, status: int, error: str | None, request_id: str, size: int, duration: float, address: str
+    ) -> None:
+        """Write the line of a response to something that is no complete request."""
+
 
 class HostProtocol(web.RequestHandler):
     """One connection of a listener."""

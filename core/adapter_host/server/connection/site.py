@@ -73,6 +73,7 @@ class ConnectionSite(web.BaseSite):
         if self.tls_server is None:
             self._server = await create_server(self._build_protocol, self._socket, self._backlog)
         else:
+            self.tls_server.request_log = server.request_log
             self.tls_server.start(self._socket)
 
     async def stop(self) -> None:
