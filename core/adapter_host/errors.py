@@ -281,7 +281,7 @@ class UpstreamTimeoutError(UpstreamError):
 class UpstreamStatusError(UpstreamError):
     """The consumed API responded with an error status.
 
-    `upstream_status` is 300 to 599; `headers` is case-insensitive.
+    `upstream_status` is 300 to 599; `headers` is case-insensitive. `cached` is as in `Result`.
     """
 
     title = "Upstream error"
@@ -296,4 +296,5 @@ class UpstreamStatusError(UpstreamError):
         self.body = body
         self.media_type = media_type
         self.headers: Mapping[str, str] = headers if headers is not None else {}
+        self.cached: str | None = None
         super().__init__(f"the upstream returned {status}")

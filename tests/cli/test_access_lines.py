@@ -32,6 +32,7 @@ FULL = CallRecord(
     size=321,
     authentication="bearer",
     client_address="192.0.2.7",
+    cached="stale",
 )
 EMPTY = CallRecord(request_id="ab12", status=400)
 STDIO = CallRecord(site=CallSite("Shop", "tools", "mcp"), transport="stdio", request_id="1", message="tools/list")
@@ -45,22 +46,22 @@ TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"
             FULL,
             "GET /things/{id} 502 12.3ms request_id=ab12 exposer=shop operation=get-thing error=upstream-timeout"
             " upstream=upstream-timeout upstream_ms=10.0 bytes=321 auth=bearer client=192.0.2.7"
-            ' capability="My Shop"',
+            ' capability="My Shop" cached=stale',
         ),
         (
             EMPTY,
             "http - 400 0.0ms request_id=ab12 exposer=- operation=- error=- upstream=- upstream_ms=- bytes=- auth=-"
-            " client=- capability=-",
+            " client=- capability=- cached=-",
         ),
         (
             STDIO,
             "stdio tools/list ok 0.0ms request_id=1 exposer=tools operation=- error=- upstream=- upstream_ms=- bytes=-"
-            " auth=- client=- capability=Shop",
+            " auth=- client=- capability=Shop cached=-",
         ),
         (
             replace(STDIO, error="-32602"),
             "stdio tools/list error 0.0ms request_id=1 exposer=tools operation=- error=-32602 upstream=- upstream_ms=-"
-            " bytes=- auth=- client=- capability=Shop",
+            " bytes=- auth=- client=- capability=Shop cached=-",
         ),
     ],
     ids=["full", "empty", "stdio", "error"],

@@ -217,6 +217,15 @@ async def test_failed_call(log: Log, error: Exception, status: int, name: str, u
     assert (record.status, record.error, record.upstream_status) == (status, name, upstream)
 
 
+async def test_kept_response(log: Log) -> None:
+    kept = Result(data={})
+    kept.cached = "hit"
+    async with serving(log) as served:
+        served.fake("api").responses["get"] = lambda _: kept
+        await request(f"{served.url('rest')}/things/1", headers=HEADERS)
+        assert (await log.only()).cached == "hit"
+
+
 async def test_client_that_disconnects(log: Log) -> None:
     reached = asyncio.Event()
 

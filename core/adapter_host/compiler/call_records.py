@@ -82,10 +82,11 @@ def record_consumed(call: ConsumedCall) -> ConsumedCall:
         started, status = perf_counter(), None
         try:
             result = await call(arguments, stream=stream)
-            status = result.status
+            status, record.cached = result.status, result.cached
             return result
         except BaseException as error:
             status = _status_of(error)
+            record.cached = error.cached if isinstance(error, UpstreamStatusError) else None
             raise
         finally:
             record.upstream_calls += 1

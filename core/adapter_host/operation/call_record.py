@@ -26,9 +26,9 @@ class CallRecord:
 
     `method` is that of HTTP, and `path` a template, with `prefix` before it. `message` is the method of the protocol,
     such as `tools/call`. `operation` is the first of `calls`. `status` is that of the response, and `error` the title
-    of the error of a call. `upstream_status` is that of the last call of a consumed API or the title of its error; the
-    durations are in seconds. `size` are the bytes of the response with its headers. `authentication` is how the caller
-    has authenticated.
+    of the error of a call. `upstream_status` is that of the last call of a consumed API or the title of its error, and
+    `cached` is set if that was a kept response (see `Result`). The durations are in seconds. `size` is the number of
+    bytes of the response with its headers. `authentication` is how the caller has authenticated.
     """
 
     site: CallSite = NO_SITE
@@ -47,6 +47,7 @@ class CallRecord:
     upstream_status: int | str | None = None
     upstream_duration: float = 0.0
     upstream_calls: int = 0
+    cached: str | None = None
     size: int | None = None
     authentication: str | None = None
     client_address: str | None = None

@@ -31,7 +31,8 @@ class ResultChanges(TypedDict, total=False):
 class Result:
     """The result of a call: a status, a media type (the complete value of Content-Type) and a body.
 
-    `sent_media_type` is that of the API in place of a declared `media_type`; empty if that is the one.
+    `cached` is `hit`, `stale` or `revalidated` for a response that a consumer has kept, else None. `sent_media_type` is
+    that of the API in place of a declared `media_type`; empty if that is the one.
 
     Pass `data`, `body`, a `stream` of bytes or `items`; `data` and `body` are converted to each other once, on first
     use. A `stream` is a body that is too large to buffer, or whose events arrive over time (see `event_format`): an
@@ -47,6 +48,7 @@ class Result:
         "_decode",
         "_hold",
         "_holds_data",
+        "cached",
         "headers",
         "media_type",
         "sent_media_type",
@@ -70,6 +72,7 @@ class Result:
         self.status = status
         self.media_type = media_type
         self.sent_media_type = ""
+        self.cached: str | None = None
         self.headers: Mapping[str, str] = headers if headers is not None else {}
         self.stream: ResultStream | None = None if stream is None else ObservedStream(stream)
         self._body = body
@@ -100,7 +103,7 @@ class Result:
             return result
         kept = {name: getattr(self, name) for name in _ATTRIBUTES}
         result = Result(**{**kept, **changes})
-        result.sent_media_type = self.sent_media_type
+        result.sent_media_type, result.cached = self.sent_media_type, self.cached
         return result
 
     def on_end(self, callback: OnEnd) -> None:

@@ -38,7 +38,6 @@ _NAMES: Final = {
     "reason": f"{EVENT}.reason",
     "request_id": f"{EVENT}.request_id",
     "suppressed": f"{EVENT}.suppressed",
-    "cached": f"{EVENT}.cached",
     "transport": f"{EVENT}.transport",
 }
 _PRINCIPAL_NAMES: Final = {

@@ -39,11 +39,12 @@ class _UpstreamCalls:
     listed: list[dict[str, Any]] = field(default_factory=list)
     count: int = 0
 
-    def add(self, operation: str, outcome: int | str) -> None:
-        """Add a call."""
+    def add(self, operation: str, outcome: int | str, cached: str | None) -> None:
+        """Add a call; `cached` is set if its response was a kept one."""
         self.count += 1
         if self.count <= MAX_UPSTREAM_CALLS:
-            self.listed.append({"operation": operation, "outcome": outcome})
+            marks = {} if cached is None else {"cached": cached}
+            self.listed.append({"operation": operation, "outcome": outcome, **marks})
 
 
 _CURRENT: Final[ContextVar[_UpstreamCalls | None]] = ContextVar("adapter_host_audit_upstream", default=None)
@@ -101,9 +102,9 @@ def record_upstream(operation: ConsumedOperation, call: ConsumedCall) -> Consume
         try:
             result = await call(arguments, stream=stream)
         except BaseException as error:
-            upstream.add(name, _outcome(error))
+            upstream.add(name, _outcome(error), error.cached if isinstance(error, UpstreamStatusError) else None)
             raise
-        upstream.add(name, result.status)
+        upstream.add(name, result.status, result.cached)
         return result
 
     return recorded

@@ -118,6 +118,24 @@ async def test_call(log: Log) -> None:
     assert log.path.stat().st_mode & 0o777 == 0o600
 
 
+async def test_kept_response(log: Log) -> None:
+    kept, error = Result(data={}), UpstreamStatusError(404)
+    kept.cached, error.cached = "stale", "hit"
+
+    def fail(_: Any) -> Any:
+        raise error
+
+    async with serving(log) as served:
+        served.fake("api").responses["get"] = lambda _: kept
+        await get(served)
+        served.fake("api").responses["get"] = fail
+        await get(served)
+    assert [record["upstream"] for record in log.records] == [
+        [{"operation": "api.get", "outcome": 200, "cached": "stale"}],
+        [{"operation": "api.get", "outcome": 404, "cached": "hit"}],
+    ]
+
+
 async def test_refused_request(log: Log) -> None:
     async with serving(log) as served:
         status, request_id = await get(served, headers={"X-Key": "s3cr3t"})

@@ -24,12 +24,15 @@ class CachePolicy(Model):
     """How responses are kept, if at all: `true` means the defaults, and `false` is not `enabled`.
 
     With `shared`, responses to requests with a credential are kept for all callers, as if they were `public`.
-    `stale_if_error` is in seconds, for responses without a directive of their own (RFC 5861, section 4).
+    `stale_if_error` and `stale_while_revalidate` are in seconds, for responses without directives of their own (RFC
+    5861). With `cache_status`, responses have the header of RFC 9211.
     """
 
     enabled: bool = True
     shared: bool = False
     stale_if_error: float = Field(0.0, ge=0, le=KEPT_FOR, allow_inf_nan=False)
+    stale_while_revalidate: float = Field(0.0, ge=0, le=KEPT_FOR, allow_inf_nan=False)
+    cache_status: bool = True
 
 
 def _expand(value: Any) -> Any:

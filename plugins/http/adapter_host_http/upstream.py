@@ -22,7 +22,7 @@ from adapter_host import (
 from .authenticated import Send, send_authenticated
 from .cache_policy import MAX_BODY, READ_ONLY
 from .config import HttpConfig
-from .credential import AUTHORIZATION, AuthTransport, Credential
+from .credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential
 from .decoding import ResponseDecoding
 from .formats import Format
 from .formats.convert import Converter
@@ -37,7 +37,8 @@ from .upstream_errors import upstream_error
 if TYPE_CHECKING:
     import aiohttp
 
-    from .cache.http_cache import CachedCall, HttpCache
+    from .cache.cached_call import CachedCall
+    from .cache.http_cache import HttpCache
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
@@ -91,6 +92,8 @@ class Upstream:
         """Close all connections."""
         transport, self._transport = self._transport, None
         session, self._session = self._session, None
+        if self._cache is not None:
+            await self._cache.close()
         await self._route.close()
         if self._auth_flow is not None:
             await self._auth_flow.close()
@@ -185,13 +188,9 @@ class Upstream:
         while True:
             if cached is not None:
                 # Each redirect has a response of its own in the cache.
-                send: Send = partial(
-                    transport.send, method, deadline=deadline, buffer_limit=buffer_limit, events=events
-                )
-                if auth_flow is not None:
-                    send = partial(send_authenticated, auth_flow, send, method, deadline=deadline)
+                sender = partial(_sender, transport, auth_flow, method, buffer_limit, events)
                 url = f"{self._origin}{request.target}"
-                response = await cached.respond(method, url, request, send, buffer_limit, deadline)
+                response = await cached.respond(method, url, request, sender, buffer_limit, deadline)
             elif auth_flow is None:
                 response = await transport.send(
                     method, request, deadline=deadline, buffer_limit=buffer_limit, events=events
@@ -218,12 +217,14 @@ class Upstream:
         headers, body, media_type = response.headers, response.body, response.media_type
         if response.status >= 300:
             body = await response.read(self._response_limit) if body is None else body
-            raise UpstreamStatusError(response.status, body or b"", media_type, headers)
+            error = UpstreamStatusError(response.status, body or b"", media_type, headers)
+            error.cached = response.cached
+            raise error
         media_type = media_type or response_format.media_type
         if (body is None and max_size is None) or response.is_event_stream:
             chunks = self._chunks(response)
             await anext(chunks)
-            return Result(
+            result = Result(
                 status=response.status,
                 media_type=media_type,
                 headers=headers,
@@ -231,12 +232,16 @@ class Upstream:
                 stream=chunks,
                 hold=partial(self._hold, response),
             )
+            result.cached = response.cached
+            return result
         if body is None:
             body = await response.read(max_size or 0)
         if body is None:
             raise self._too_large(max_size or 0)
         decode = self._decoding.decoder(response_format, media_type)
-        return Result(status=response.status, media_type=media_type, body=body, headers=headers, decode=decode)
+        result = Result(status=response.status, media_type=media_type, body=body, headers=headers, decode=decode)
+        result.cached = response.cached
+        return result
 
     async def _hold(self, response: Response, limit: int) -> bytes:
         """Read a response that could be streamed, within the timeout of the call."""
@@ -271,3 +276,16 @@ class Upstream:
         return upstream_error(
             error, self._namespace, self._connect_timeout, self._total_timeout, self._route.proxy_label
         )
+
+
+def _sender(
+    transport: Transport,
+    auth_flow: AuthFlow | None,
+    method: str,
+    buffer_limit: int,
+    events: bool,
+    deadline: float,
+) -> Send:
+    """Return the function that sends a request before a deadline."""
+    send: Send = partial(transport.send, method, deadline=deadline, buffer_limit=buffer_limit, events=events)
+    return send if auth_flow is None else partial(send_authenticated, auth_flow, send, method, deadline=deadline)

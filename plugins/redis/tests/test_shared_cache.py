@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -26,9 +27,14 @@ class Upstream:
         self.url = ""
         self.control = "max-age=3600"
         self.methods: list[str] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.arrived = asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         self.methods.append(request.method)
+        self.arrived.set()
+        await self.open.wait()
         headers = {"Cache-Control": self.control, "ETag": '"t1"'}
         if "If-None-Match" in request.headers:
             return web.Response(status=304, headers=headers)
@@ -69,6 +75,10 @@ async def start(upstream: Upstream, prefix: str) -> AsyncIterator[Start]:
         yield start
 
 
+def consumer_of(host: Host) -> Any:
+    return host.plans[0].consumers[0]
+
+
 async def read(host: Host, caller: str | None = None) -> int:
     principal = None if caller is None else Principal(caller)
     number: int = (await host.call("front.read", {}, principal=principal)).data["secret-field"]
@@ -88,6 +98,22 @@ async def test_validation_by_another_host(upstream: Upstream, start: Start, shar
     hosts = [await start(shared_server), await start(shared_server)]
     assert [await read(host) for host in hosts * 2] == [1] * 4
     assert len(upstream.methods) == 4
+
+
+async def test_one_host_revalidates_a_stale_response(upstream: Upstream, start: Start, shared_server: Server) -> None:
+    upstream.control = "max-age=0, stale-while-revalidate=3600"
+    hosts = [await start(shared_server), await start(shared_server)]
+    assert await read(hosts[0]) == 1
+    upstream.open.clear()
+    upstream.arrived.clear()
+    assert await read(hosts[0]) == 1
+    await upstream.arrived.wait()
+    assert [await read(host) for host in hosts * 3] == [1] * 6
+    tasks = [tuple(consumer_of(host).cache._revalidations._tasks.values()) for host in hosts]
+    await asyncio.gather(*tasks[1])
+    upstream.open.set()
+    await asyncio.gather(*tasks[0])
+    assert upstream.methods == ["GET", "GET"]
 
 
 async def test_callers_of_all_hosts(upstream: Upstream, start: Start, shared_server: Server) -> None:

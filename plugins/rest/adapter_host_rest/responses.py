@@ -35,6 +35,7 @@ _PASSED_HEADERS: Final = frozenset(
     {
         "age",
         "cache-control",
+        "cache-status",
         "cdn-cache-control",
         "content-disposition",
         "content-language",

@@ -19,7 +19,7 @@ LOGGER: Final = "adapter_host.access"
 
 _TEXT: Final = (
     " INFO %s: %s %s %s %.1fms request_id=%s exposer=%s operation=%s error=%s upstream=%s upstream_ms=%s"
-    " bytes=%s auth=%s client=%s capability=%s"
+    " bytes=%s auth=%s client=%s capability=%s cached=%s"
 )
 
 
@@ -48,6 +48,7 @@ def access_formatter(format_name: str, worker: int | None) -> Callable[[CallReco
             record.authentication or "-",
             record.client_address or "-",
             _quoted(site.capability),
+            record.cached or "-",
         )
         return escape(f"{_local_time(int(now))}.{int(now % 1 * 1000):03d}{line}")
 
@@ -110,6 +111,7 @@ def _json_formatter(worker: int | None) -> Callable[[CallRecord], str]:
             "upstream_status": record.upstream_status,
             "upstream_duration_ms": round(record.upstream_duration * 1000, 3) if record.upstream_calls else None,
             "upstream_calls": record.upstream_calls or None,
+            "cached": record.cached,
             "bytes": record.size,
             "authentication": record.authentication,
             "client_address": record.client_address,

@@ -32,7 +32,8 @@ def compile_cache(config: HttpConfig, context: BuildContext, credential: Credent
 
     account = credential and [credential.in_, credential.name, credential.value, credential.account]
     storage = open_storage(context, [context.loaded.capability.label, context.namespace, account])
-    return HttpCache(context.namespace, storage, has_credential=credential is not None)
+    timeout = config.timeout.total or context.settings.total_timeout
+    return HttpCache(context.namespace, storage, timeout, has_credential=credential is not None)
 
 
 def caching_of(

@@ -10,12 +10,13 @@ from typing import Any, Final
 from multidict import CIMultiDict, MultiMapping
 
 from adapter_host import decode_json, encode_json, end_to_end_headers
-from adapter_host_http.cache_policy import KEPT_FOR
+from adapter_host_http.cache_policy import KEPT_FOR, CachePolicy
 from adapter_host_http.request.request import Request
 from adapter_host_http.transport.base import Response
 
 from .directives import Directives, response_directives, seconds
-from .freshness import forbids_stale, initial_age, is_usable, lifetime
+from .freshness import forbids_stale, initial_age, is_usable, lifetime, permits_stale
+from .status import Outcome
 
 _BODY_HEADERS: Final = frozenset({"content-encoding", "content-length", "content-range", "content-type"})
 """The headers of a 304 that do not replace those of the response, as they describe its body (section 3.2)."""
@@ -88,15 +89,29 @@ class Entry:
         """Return whether it can be used for a request without validation."""
         return is_usable(self.directives, request, self.age_at(now), self.fresh_for, shared=self.shared)
 
-    def is_usable_after_error(self, now: float, default: float) -> bool:
-        """Return whether it can be used because the API fails; `default` is in seconds (RFC 5861, section 4)."""
-        return self.age_at(now) - self.fresh_for <= self._stale_limit(default)
+    def ttl_at(self, now: float) -> float:
+        """Return the seconds for which it is still fresh; negative if it is not."""
+        return self.fresh_for - self.age_at(now)
 
-    def kept_for(self, default: float) -> float:
+    def is_usable_after_error(self, now: float, policy: CachePolicy) -> bool:
+        """Return whether it can be used because the API fails (RFC 5861, section 4)."""
+        return -self.ttl_at(now) <= self._stale_limit("stale-if-error", policy.stale_if_error)
+
+    def is_usable_while_revalidated(self, request: Directives, now: float, policy: CachePolicy) -> bool:
+        """Return whether it can be used for a request while it is validated in the background (RFC 5861, section 3)."""
+        limit = self._stale_limit("stale-while-revalidate", policy.stale_while_revalidate)
+        return limit > 0 and -self.ttl_at(now) <= limit and permits_stale(request, self.age_at(now))
+
+    def kept_for(self, policy: CachePolicy) -> float:
         """Return the seconds for which it can be of use; 0 if it cannot."""
         if self._conditions:
             return KEPT_FOR
-        return min(KEPT_FOR, max(0.0, self.fresh_for - self.age) + max(0.0, self._stale_limit(default)))
+        stale = max(
+            0.0,
+            self._stale_limit("stale-if-error", policy.stale_if_error),
+            self._stale_limit("stale-while-revalidate", policy.stale_while_revalidate),
+        )
+        return min(KEPT_FOR, max(0.0, self.fresh_for - self.age) + stale)
 
     def conditional(self, request: Request) -> Request:
         """Return a request that validates it (section 4.3.1)."""
@@ -118,10 +133,11 @@ class Entry:
         age = initial_age(response.headers, exchange.sent_at, exchange.received_at)
         return replace(self, headers=headers, received_at=exchange.received_at, age=age)
 
-    def _stale_limit(self, default: float) -> float:
+    def _stale_limit(self, directive: str, default: float) -> float:
+        """Return the seconds for which it may be used when it is stale: those of its directive, or the default."""
         if forbids_stale(self.directives, shared=self.shared):
             return -1.0
-        own = seconds(self.directives, "stale-if-error")
+        own = seconds(self.directives, directive)
         return default if own is None else own
 
     @cached_property
@@ -138,9 +154,10 @@ def unavailable_entry(now: float) -> Entry:
 class KeptResponse(Response):
     """A response from the cache; one of more than `buffer_limit` bytes is read or streamed, as from a connection."""
 
-    __slots__ = ("_content",)
+    __slots__ = ("_content", "cached")
 
-    def __init__(self, entry: Entry, now: float, buffer_limit: int) -> None:
+    def __init__(self, entry: Entry, now: float, buffer_limit: int, outcome: Outcome | None) -> None:
+        self.cached = outcome
         self.status = entry.status
         self.media_type = entry.media_type
         self.headers = CIMultiDict((*entry.headers.items(), ("Age", str(int(entry.age_at(now))))))

@@ -49,6 +49,12 @@ def forbids_stale(directives: Directives, *, shared: bool) -> bool:
     return not names.isdisjoint(directives)
 
 
+def permits_stale(request: Directives, age: float) -> bool:
+    """Return whether a request accepts a stale response that the API allows."""
+    most = seconds(request, "max-age")
+    return not ("no-cache" in request or "min-fresh" in request or (most is not None and age > most))
+
+
 def is_usable(directives: Directives, request: Directives, age: float, fresh_for: float, *, shared: bool) -> bool:
     """Return whether a response can be used without validation for a request with its own directives."""
     if "no-cache" in directives or "no-cache" in request:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from functools import partial
+from typing import Final
 
-from multidict import MultiMapping
 from yarl import URL
 
 from adapter_host import StoreUnavailableError, UpstreamError, current_call, encode_json
@@ -16,77 +15,38 @@ from adapter_host_http.cache_policy import CachePolicy
 from adapter_host_http.request.request import Request
 from adapter_host_http.transport.base import Response, TransportError
 
-from .directives import Directives, request_directives
+from .cached_call import CachedCall, Place, Work
 from .entry import Entry, Exchange, KeptResponse, unavailable_entry
+from .revalidation import RevalidationError, Revalidations
+from .status import AFTER_ERROR, MISS, NOT_CACHED, REQUESTED, STALE, VALIDATED, Status
 from .storable import is_authorized, is_storable, needs_caller, vary_names
 from .storage import CacheStorage, UrlRecord
 
 _LOG: Final = logging.getLogger("adapter_host.http")
 
-Send = Callable[[Request], Awaitable[Response]]
-
 WAIT: Final = 5.0
 """The seconds for which calls wait for the response to an equal request that is in flight."""
 
 _FAILURES: Final = frozenset({500, 502, 503, 504})
-_BYPASS: Final = ("Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range")
 _CREDENTIALS: Final = ("authorization", "cookie")
 """The headers that belong to each key, also if plugins write them."""
 
 _NOT_IN_KEY: Final = frozenset({"cache-control", "pragma"})
 
-
-@dataclass(frozen=True, slots=True)
-class CachedCall:
-    """The part of a call's key that its operation decides: the `own` headers, before plugins write theirs."""
-
-    cache: HttpCache
-    policy: CachePolicy
-    own: tuple[Any, ...]
-
-    async def respond(
-        self, method: str, url: str, request: Request, send: Send, buffer_limit: int, deadline: float
-    ) -> Response:
-        """Return the response to a request, from the cache or the API; raise the errors of `send`.
-
-        While the state store is away, each request is sent to the API.
-        """
-        headers = request.headers
-        directives = request_directives(headers)
-        if request.body is not None or "no-store" in directives or any(name in headers for name in _BYPASS):
-            return await send(request)
-        work = _Work(self, method, url, request, headers, directives, send, buffer_limit)
-        return await self.cache.respond(work, deadline)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the response to a request is kept; `entry` is the one that is."""
-
-    record: UrlRecord
-    key: str
-    entry: Entry | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A request in the cache, and the function that sends it to the API."""
-
-    call: CachedCall
-    method: str
-    url: str
-    request: Request
-    headers: MultiMapping[str]
-    directives: Directives
-    send: Send
-    buffer_limit: int
+Handled = tuple[Response, Status]
+"""A response for the caller, and how the cache has handled its request."""
 
 
 class HttpCache:
-    """The cache of one consumer; `has_credential` if it sends one, in whatever place."""
+    """The cache of one consumer; `has_credential` if it sends one, in whatever place.
 
-    def __init__(self, namespace: str, storage: CacheStorage, *, has_credential: bool) -> None:
+    `timeout` is that of a request of its own, in seconds.
+    """
+
+    def __init__(self, namespace: str, storage: CacheStorage, timeout: float, *, has_credential: bool) -> None:
         self.storage = storage
+        self._timeout = timeout
+        self._revalidations = Revalidations(namespace, storage)
         self._namespace = namespace
         self._has_credential = has_credential
         self._flights: dict[str, asyncio.Future[bool]] = {}
@@ -98,24 +58,28 @@ class HttpCache:
         own = [pair for pair in headers if pair[0] not in _NOT_IN_KEY]
         return CachedCall(self, policy, (policy.shared, request.prepared.accept_codings, own))
 
-    async def respond(self, work: _Work, deadline: float) -> Response:
+    async def close(self) -> None:
+        """End what goes on in the background."""
+        await self._revalidations.close()
+
+    async def respond(self, work: Work) -> Handled:
         """Return the response to a request that may have one in the cache."""
         while (place := await self._find(work)) is not None:
-            if (response := self._usable(work, place)) is not None:
-                return response
+            if (handled := self._usable(work, place)) is not None:
+                return handled
             if "only-if-cached" in work.directives:
                 break
             flight = self._flights.get(place.key)
             if flight is None:
                 return await self._lead(work, place)
-            if await _finished(flight, deadline):
+            if await _finished(flight, work.deadline):
                 place = await self._find(work)
-                if place is not None and (response := self._usable(work, place)) is not None:
-                    return response
+                if place is not None and (handled := self._usable(work, place)) is not None:
+                    return handled
                 return await self._fetch(work, place)
         if "only-if-cached" in work.directives:
             now = self.storage.clock()
-            return KeptResponse(unavailable_entry(now), now, work.buffer_limit)
+            return KeptResponse(unavailable_entry(now), now, work.buffer_limit, None), NOT_CACHED
         return await self._fetch(work, None)
 
     async def invalidate(self, url: str, response: Response) -> None:
@@ -137,7 +101,7 @@ class HttpCache:
         except StoreUnavailableError:
             _LOG.warning("upstream '%s': the state store is away; a changed resource may be stale", self._namespace)
 
-    async def _find(self, work: _Work) -> _Place | None:
+    async def _find(self, work: Work) -> Place | None:
         """Return the place of a response; None if it has none, as the caller is unknown or the store is away."""
         try:
             record = await self.storage.read_url(work.url)
@@ -148,22 +112,41 @@ class HttpCache:
             entry = await self.storage.read_entry(key) if record.generation else None
         except StoreUnavailableError:
             return None
-        return _Place(record, key, entry)
+        return Place(record, key, entry)
 
-    def _key(self, work: _Work, record: UrlRecord) -> str | None:
+    def _key(self, work: Work, record: UrlRecord) -> str | None:
         caller = None
         if record.per_caller and (caller := _caller()) is None:
             return None
         varying = [(name, work.headers.getall(name, ())) for name in (*_CREDENTIALS, *record.vary)]
         return self.storage.key(work.url, record.generation, work.method, work.call.own, varying, caller)
 
-    def _usable(self, work: _Work, place: _Place) -> Response | None:
-        now = self.storage.clock()
-        if place.entry is None or not place.entry.is_usable(work.directives, now):
+    def _usable(self, work: Work, place: Place) -> Handled | None:
+        now, entry = self.storage.clock(), place.entry
+        if entry is None:
             return None
-        return KeptResponse(place.entry, now, work.buffer_limit)
+        if entry.is_usable(work.directives, now):
+            return _kept(work, entry, now, Status.used(entry.ttl_at(now)))
+        if not entry.is_usable_while_revalidated(work.directives, now, work.call.policy):
+            return None
+        if "only-if-cached" not in work.directives:
+            self._revalidations.start(place.key, partial(self._revalidate, work, entry))
+        return _kept(work, entry, now, Status.used(entry.ttl_at(now)))
 
-    async def _lead(self, work: _Work, place: _Place) -> Response:
+    async def _revalidate(self, work: Work, entry: Entry) -> None:
+        """Validate or replace a response, unless it has changed since; raise the errors of sending the request."""
+        work = work.until(asyncio.get_running_loop().time() + self._timeout)
+        place = await self._find(work)
+        if place is None or place.entry is None or place.entry.received_at != entry.received_at:
+            return
+        response, exchange = await self._send(work, place)
+        if response.status in _FAILURES:
+            response.close()
+            raise RevalidationError(f"the upstream returned {response.status}")
+        response, _ = await self._received(work, place, response, exchange)
+        response.close()
+
+    async def _lead(self, work: Work, place: Place) -> Handled:
         """Send a request while equal ones wait for it; if its caller leaves, another one is sent."""
         flight = self._flights[place.key] = asyncio.get_running_loop().create_future()
         finished = True
@@ -176,22 +159,29 @@ class HttpCache:
             del self._flights[place.key]
             flight.set_result(finished)
 
-    async def _fetch(self, work: _Work, place: _Place | None) -> Response:
+    async def _fetch(self, work: Work, place: Place | None) -> Handled:
         """Send a request to the API, with the conditions of the response that is kept."""
         if place is None:
-            return await work.send(work.request)
-        entry = place.entry
-        sent_at = self.storage.clock()
+            return await work.send(work.request), MISS
         try:
-            response = await work.send(work.request if entry is None else entry.conditional(work.request))
+            response, exchange = await self._send(work, place)
         except (TimeoutError, TransportError, UpstreamError):
-            if (stale := self._stale(work, entry)) is None:
+            if (stale := self._stale(work, place.entry)) is None:
                 raise
             return stale
-        if response.status in _FAILURES and (stale := self._stale(work, entry)) is not None:
+        if response.status in _FAILURES and (stale := self._stale(work, place.entry)) is not None:
             response.close()
             return stale
-        exchange = Exchange(sent_at, self.storage.clock())
+        return await self._received(work, place, response, exchange)
+
+    async def _send(self, work: Work, place: Place) -> tuple[Response, Exchange]:
+        sent_at, entry = self.storage.clock(), place.entry
+        response = await work.send(work.request if entry is None else entry.conditional(work.request))
+        return response, Exchange(sent_at, self.storage.clock())
+
+    async def _received(self, work: Work, place: Place, response: Response, exchange: Exchange) -> Handled:
+        """Keep a response of the API, or update the one that is kept; return the one for the caller."""
+        entry = place.entry
         if response.status == 304 and entry is not None:
             response.close()
             if not entry.is_validated_by(response):
@@ -202,19 +192,19 @@ class HttpCache:
         except BaseException:
             response.close()
             raise
-        return response
+        return response, MISS if entry is None else REQUESTED if "no-cache" in work.directives else STALE
 
-    def _stale(self, work: _Work, entry: Entry | None) -> Response | None:
+    def _stale(self, work: Work, entry: Entry | None) -> Handled | None:
         """Return a response for a caller of an API that fails."""
         now = self.storage.clock()
         if entry is None or "no-cache" in work.directives:
             return None
-        if not entry.is_usable_after_error(now, work.call.policy.stale_if_error):
+        if not entry.is_usable_after_error(now, work.call.policy):
             return None
         _LOG.warning("upstream '%s' fails; a stale response is used", self._namespace)
-        return KeptResponse(entry, now, work.buffer_limit)
+        return _kept(work, entry, now, AFTER_ERROR)
 
-    async def _validated(self, work: _Work, place: _Place, entry: Entry, response: Response) -> Response:
+    async def _validated(self, work: Work, place: Place, entry: Entry, response: Response) -> Handled:
         """Keep a response that a 304 has updated, and return it."""
         if not vary_names(response.headers) <= {*place.record.vary}:
             # The response that is kept was selected without these headers.
@@ -223,9 +213,9 @@ class HttpCache:
             await self._store(work, place, entry)
         else:
             await self._drop(place)
-        return KeptResponse(entry, self.storage.clock(), work.buffer_limit)
+        return _kept(work, entry, self.storage.clock(), VALIDATED)
 
-    async def _keep(self, work: _Work, place: _Place, response: Response, exchange: Exchange) -> None:
+    async def _keep(self, work: Work, place: Place, response: Response, exchange: Exchange) -> None:
         """Keep a response if it may be kept, and drop the one that it replaces."""
         body = response.body
         if body is not None and is_storable(response, body):
@@ -233,12 +223,12 @@ class HttpCache:
         elif response.status < 500:
             await self._drop(place)
 
-    async def _store(self, work: _Work, place: _Place, entry: Entry) -> None:
+    async def _store(self, work: Work, place: Place, entry: Entry) -> None:
         policy, record = work.call.policy, place.record
         authorized = is_authorized(work.headers, has_credential=self._has_credential) and not policy.shared
         per_caller = record.per_caller or needs_caller(entry.directives, authorized=authorized)
         entry = replace(entry, shared=not per_caller)
-        kept_for = entry.kept_for(policy.stale_if_error)
+        kept_for = entry.kept_for(policy)
         if kept_for <= 0 or (per_caller and _caller() is None):
             return await self._drop(place)
         try:
@@ -249,7 +239,7 @@ class HttpCache:
         except StoreUnavailableError:
             _LOG.debug("upstream '%s': the state store is away; a response is not kept", self._namespace)
 
-    async def _drop(self, place: _Place) -> None:
+    async def _drop(self, place: Place) -> None:
         if place.entry is None:
             return
         try:
@@ -263,6 +253,10 @@ async def _finished(flight: asyncio.Future[bool], deadline: float) -> bool:
     remaining = deadline - asyncio.get_running_loop().time()
     await asyncio.wait([flight], timeout=max(0.0, min(WAIT, remaining)))
     return flight.result() if flight.done() else True
+
+
+def _kept(work: Work, entry: Entry, now: float, status: Status) -> Handled:
+    return KeptResponse(entry, now, work.buffer_limit, status.outcome), status
 
 
 def _caller() -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from secrets import token_hex
@@ -32,6 +33,9 @@ MAX_MISSED: Final = 1000
 
 MAX_VARY: Final = 16
 """The request headers on which the responses of a URL may depend."""
+
+REVALIDATION_LEASE: Final = 10.0
+"""Seconds after which another replica revalidates a response, if the one that does has died."""
 
 _VERSION: Final = 1
 _ATTEMPTS: Final = 3
@@ -159,6 +163,10 @@ class CacheStorage:
             for dropped in self._written_entries.add(key, len(sealed)):
                 await self._store.delete(dropped)
         await self._store.set(key, sealed, kept_for)
+
+    def hold_revalidation(self, key: str) -> AbstractAsyncContextManager[bool]:
+        """Return a block in which no replica revalidates the response; its value is False if another one does."""
+        return self._store.hold_lease(f"{key}:revalidation", REVALIDATION_LEASE)
 
     async def delete_entry(self, key: str) -> None:
         """Drop a response."""

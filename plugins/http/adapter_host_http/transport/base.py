@@ -87,8 +87,8 @@ class Response(ABC):
     """A response whose head was received; `body` is the decoded body if it was buffered.
 
     `media_type` is the Content-Type, or empty. `is_event_stream` is set if events were asked for and it has a type of
-    them. Read a response to its end or close it; closing it earlier closes its
-    connection, too.
+    them. `cached` is how the cache has used it, None for one of the API. Read a response to its end or close it; that
+    closes its connection, too, if it is earlier.
     """
 
     __slots__ = ("body", "headers", "is_event_stream", "media_type", "status")
@@ -98,6 +98,7 @@ class Response(ABC):
     media_type: str
     body: bytes | None
     is_event_stream: bool
+    cached: str | None = None
 
     @abstractmethod
     async def read(self, limit: int) -> bytes | None:
