@@ -283,6 +283,18 @@ CALLS: dict[
     "netbird-checkout-mcp": [
         Tool("create-checkout-session", CHECKOUT, {"body": PLAN}),
     ],
+    "aquarium-rest": [
+        Rest("/animals/Otto", {"name": "Otto", "species": "Enhydra lutris", "tank": 4}),
+        Rest("/feedings", [{"animal": "Otto", "at": "11:30"}]),
+    ],
+    "aquarium-mcp": [
+        Tool("read-animal", {"name": "Otto", "species": "Enhydra lutris", "tank": 4}, {"name": "Otto"}),
+        Tool("feed", {"animal": "Otto", "at": "16:00"}, {"animal": "Otto", "at": "16:00"}),
+    ],
+    "quarry-rest": [Rest("/blocks?stone=granite", [{"id": 12, "stone": "granite", "tons": 4.5}])],
+    "quarry-mcp": [
+        Tool("list-blocks", [{"id": 12, "stone": "granite", "tons": 4.5}], {"stone": "granite"}),
+    ],
     "herbarium-rest": [
         Rest("/specimens", {"specimens": SPECIMENS[:2], "next": "2"}),
         Rest("/specimens?limit=100", {"specimens": SPECIMENS}),

@@ -96,6 +96,7 @@ def test_json() -> None:
         "upstream_status": "upstream-timeout",
         "upstream_duration_ms": 10.0,
         "upstream_calls": 2,
+        "cached": "stale",
         "bytes": 321,
         "authentication": "bearer",
         "client_address": "192.0.2.7",
