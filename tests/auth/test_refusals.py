@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
@@ -11,16 +11,17 @@ import pytest
 from aiohttp import web
 from syrupy.assertion import SnapshotAssertion
 
-from adapter_host import Host, Problem, ProblemsError
+from adapter_host import BuildContext, Host, Problem, ProblemsError, RefusedRequest, Settings, hookimpl
 from adapter_host.auth.oauth2.authorization_server import RETRY_AFTER, TIMEOUT, AuthorizationServer
 from adapter_host.auth.oauth2.claims import LEEWAY, ExpectedClaims, InvalidTokenError
 from adapter_host.auth.oauth2.introspection import Client, IntrospectionVerifier
 from adapter_host.auth.oauth2.jwt_verifier import JwtVerifier
+from adapter_host.auth.oauth2.metadata import WELL_KNOWN
 from adapter_host.auth.oauth2.resource import OAuth2Credentials
 from adapter_host.plugin.access import Refusal
 from tests.support.adapters import document, plain, plain_plugins
 from tests.support.authorization_server import AUDIENCE, CLIENT, Issuer, issuing, private_key, public_jwk
-from tests.support.oauth2_host import WHERE, post, serving
+from tests.support.oauth2_host import BINDS, ENVIRONMENT, WHERE, oauth2, post, serving
 
 
 @pytest.fixture
@@ -45,6 +46,42 @@ async def test_details_of_refusals(issuer: Issuer, snapshot: SnapshotAssertion) 
             await detail(url, "malformed"),
             await detail(url, issuer.token(kid="other")),
         ] == snapshot
+
+
+class Observer:
+    """A plugin that keeps the requests that are refused."""
+
+    def __init__(self) -> None:
+        self.seen: list[RefusedRequest] = []
+
+    @hookimpl
+    def access_refused(self, context: BuildContext) -> Callable[[RefusedRequest], None]:
+        return self.seen.append
+
+
+async def test_observed_refusals(issuer: Issuer) -> None:
+    observer = Observer()
+    exposed = plain(authentication=oauth2(issuer.url))
+    settings = Settings(environment=ENVIRONMENT)
+    async with (
+        Host(document(exposed, binds=BINDS), plugins=plain_plugins(own=observer), settings=settings) as host,
+        aiohttp.ClientSession() as session,
+    ):
+        root = host.status()[0].url
+        for token in (None, issuer.token(kid="other"), issuer.token(scope="write", sub="ann")):
+            await post(f"{root}/get", token)
+        metadata = f"{WELL_KNOWN}/orders"
+        async with session.get(f"{root}{metadata}", headers={"Host": "evil.example"}) as response:
+            assert response.status == 421
+    assert [(each.refusal.code, each.method, each.path, each.call.exposer) for each in observer.seen] == [
+        ("missing-credentials", "POST", "/{name}", "front"),
+        ("invalid-token", "POST", "/{name}", "front"),
+        ("insufficient-scope", "POST", "/{name}", "front"),
+        ("host-not-allowed", "GET", metadata, "front"),
+    ]
+    principals = [each.call.principal and each.call.principal.subject for each in observer.seen]
+    assert principals == [None, None, "ann", None]
+    assert [each.call.authentication for each in observer.seen] == [None, None, "oauth2", None]
 
 
 @pytest.mark.parametrize("path", ["/.well-known/oauth-authorization-server", "/keys"])

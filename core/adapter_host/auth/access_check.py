@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiMapping
 
-from adapter_host.operation.callers import Caller, CallSite
+from adapter_host.operation.callers import Caller, CallSite, Principal
 from adapter_host.plugin.access import AccessCheck, ObserveRefusal, Refusal, RefusedRequest, Verdict
 
 from .credentials import Credentials
@@ -58,11 +58,12 @@ class CredentialsCheck(AccessCheck):
         if not isinstance(headers, CIMultiDict | CIMultiDictProxy):
             headers = CIMultiDict(headers)
         verdict = self._credentials.check(_Request(headers, method, path, transport))
+        if isinstance(verdict, Principal):
+            return verdict
         report = partial(self._report, method or None, template, {"client_address": peer, "request_id": request_id})
         if isinstance(verdict, Awaitable):
             return _reported_later(verdict, report)
-        if isinstance(verdict, Refusal):
-            report(verdict)
+        report(verdict)
         return verdict
 
     def _report(self, method: str | None, template: str | None, caller: Caller, refusal: Refusal) -> None:

@@ -22,7 +22,7 @@ from .access import access_middleware
 from .access_log import record_site
 from .connection.requests import complete_headers
 from .problem_json import SERVER
-from .refusals import refusal_reporter
+from .refusals import ReportRefusal, refusal_reporter
 from .router import MountedApp, freeze_at
 
 
@@ -68,7 +68,7 @@ class ExposerMount:
             site=self.exposer_plan.site,
             decodes_bodies=type(self.exposer).decodes_bodies,
             public_paths=self._public_paths(),
-            report=refusal_reporter(self.exposer_plan, self.exposer, self.prefix, settings.trusted_proxies),
+            report=self.refusal_reporter(settings),
         )
         if settings.access_log is not None:
             own_access = record_site(own_access, self.exposer_plan.site, self.prefix, self.exposer.endpoint)
@@ -85,6 +85,10 @@ class ExposerMount:
         origin_routes = {path: _through(checks, handler) for path, handler in routes.items()}
         direct_handler = self.exposer.direct_handler if use_direct_handler else None
         return MountedApp(app, own_access, direct_handler, origin_routes)
+
+    def refusal_reporter(self, settings: Settings) -> ReportRefusal | None:
+        """Return the function that reports refused requests, None if no plugin observes them."""
+        return refusal_reporter(self.exposer_plan, self.exposer, self.prefix, settings.trusted_proxies)
 
     def _public_paths(self) -> frozenset[str]:
         """Return the paths without credentials, from the origin."""
@@ -111,27 +115,32 @@ def origin_app(
 
     It publishes the metadata of protected resources, and the `origin_routes` of exposers, whose `apps` are by prefix.
     """
-    documents: dict[str, bytes] = {}
+    documents: dict[str, Handler] = {}
     routes: dict[str, Handler] = {}
     for mount in mounts:
         credentials = mount.exposer_plan.credentials
         if isinstance(credentials, IssuedCredentials):
-            documents = {**credentials.documents(f"{mount.prefix}{mount.exposer.endpoint}"), **documents}
+            report = mount.refusal_reporter(settings)
+            access = access_middleware(None, settings, address, requests, site=CallSite(), report=report)
+            for path, body in credentials.documents(f"{mount.prefix}{mount.exposer.endpoint}").items():
+                documents.setdefault(path, _through([access], _document_handler(body)))
         routes.update(apps[mount.prefix].origin_routes)
     if not documents and not routes:
         return None
-
-    async def serve_document(request: web.Request) -> web.Response:
-        headers = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
-        return web.Response(body=documents[request.path], content_type="application/json", headers=headers)
-
-    access = access_middleware(None, settings, address, requests, site=CallSite())
-    routes.update(dict.fromkeys(documents, _through([access], serve_document)))
+    routes.update(documents)
     app = web.Application()
     for path, handler in routes.items():
         app.router.add_get(path, handler)
     app.freeze()
-    return MountedApp(app, access)
+    return MountedApp(app, access_middleware(None, settings, address, requests, site=CallSite()))
+
+
+def _document_handler(body: bytes) -> Handler:
+    async def serve(_: web.Request) -> web.Response:
+        headers = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=body, content_type="application/json", headers=headers)
+
+    return serve
 
 
 def _through(middlewares: Iterable[Middleware], handler: Handler) -> Handler:

@@ -35,8 +35,10 @@ def refusal_reporter(
     def find_template(request: web.Request) -> str | None:
         if request.rel_url.raw_path == own_path:
             return own_path
+        if (route := path_template(request)) is not None:
+            return route
         template = exposer.path_template(request)
-        return path_template(request) if template is None else f"{prefix}{template}"
+        return None if template is None else f"{prefix}{template}"
 
     def report(request: web.Request, refusal: Refusal) -> None:
         call = read_call(request)

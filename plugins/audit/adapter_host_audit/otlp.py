@@ -141,8 +141,12 @@ class OtlpSink:
     async def _export(self, exporter: OTLPLogExporter) -> bool:
         """Export the oldest records; return whether the collector has accepted them."""
         batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
-        result = await self._threads.run(exporter.export, [queued.log_record for queued in batch])
-        succeeded = result.name == "SUCCESS"
+        try:
+            result = await self._threads.run(exporter.export, [queued.log_record for queued in batch])
+            succeeded = result.name == "SUCCESS"
+        except Exception:  # a failure of the exporter must not end the exports
+            _LOG.exception("the exporter of the audit log failed")
+            succeeded = False
         if succeeded == self._failing:
             log = _LOG.warning if succeeded else _LOG.error
             log("the collector of the audit log %s", "accepts records again" if succeeded else "accepts no records")
