@@ -70,7 +70,8 @@ class ConnectionProtocol(HostProtocol):
         # Without its server, aiohttp's `connection_lost` has nothing to do.
         self._manager = None
         self._force_close = True
-        data = _last_response(503, "too many connections", {"Retry-After": "1"}, request_id := new_request_id())
+        request_id = new_request_id()
+        data = _last_response(503, "too many connections", {"Retry-After": "1"}, request_id)
         tcp.write(data)
         tcp.close()
         self._note_last(503, request_id, len(data), 0.0)
@@ -233,13 +234,18 @@ class RecordedConnectionProtocol(ConnectionProtocol):
         self._request_log.end(request, sent.status, "client-disconnected" if has_gone else None)
         return sent, has_gone
 
+    def _end(self, status: int, detail: str) -> None:
+        """Note the status with which the host ends a request in the place of the handler."""
+        if isinstance(self._current_request, HostRequest) and (record := self._current_request.record) is not None:
+            record.status, record.error = status, _ERRORS.get(status)
+        super()._end(status, detail)
+
     def _note_last(self, status: int, request_id: str, size: int, duration: float) -> None:
         """Write the line of a response; a request in progress has one at its end."""
-        error, request = _ERRORS.get(status), self._current_request
-        if isinstance(request, HostRequest) and request.record is not None:
-            request.record.status, request.record.error, request.record.size = status, error, size
+        if isinstance(self._current_request, HostRequest) and (record := self._current_request.record) is not None:
+            record.size = size
         else:
-            self._request_log.end_without_request(status, error, request_id, size, duration, self.address)
+            self._request_log.end_without_request(status, _ERRORS.get(status), request_id, size, duration, self.address)
 
 
 def _too_slow(required: float, timeout: float) -> str:
