@@ -29,7 +29,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
-    """A request that was refused before it became a call: who sent it, what it was for, and why it was refused.
+    """A request that was refused before it became a call: its caller, its target, and the reason.
 
     `method` is that of HTTP, `OTHER` for an unknown one, and None if the protocol has none. `path` is the path template
     of an operation or a route, None if the request is for no known one. `authentication` is the type that the exposer

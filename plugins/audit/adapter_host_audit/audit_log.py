@@ -13,7 +13,7 @@ class Sink(Protocol):
         """Prepare to write; raise `OSError`."""
 
     async def close(self) -> None:
-        """Write what is left, within a few seconds, and free resources."""
+        """Write the records that are left, within a few seconds, and free resources."""
 
     def is_available(self) -> bool:
         """Return whether records can be written, as far as it is known."""

@@ -76,7 +76,7 @@ class OtlpSink:
         self._task = asyncio.create_task(self._export_until_closed(self._exporter))
 
     async def close(self) -> None:
-        """Export what is left, for a few seconds; the log has the number of records that were not."""
+        """Export the records that are left, for a few seconds; the log has the number of records that were not."""
         task, self._task = self._task, None
         exporter, self._exporter = self._exporter, None
         if task is None or exporter is None:

@@ -59,7 +59,7 @@ class HttpCache:
         return CachedCall(self, policy, (policy.shared, request.prepared.accept_codings, own))
 
     async def close(self) -> None:
-        """End what goes on in the background."""
+        """Cancel the revalidations in the background."""
         await self._revalidations.close()
 
     async def respond(self, work: Work) -> Handled:
