@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from multidict import MultiMapping
 
@@ -17,19 +17,23 @@ from .entry import Entry
 from .status import Status, marked
 from .storage import UrlRecord
 
-if TYPE_CHECKING:
-    from .http_cache import HttpCache
-
 Send = Callable[[Request], Awaitable[Response]]
 
 _BYPASS: Final = ("Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range")
+
+
+class Responder(Protocol):
+    """The part of a cache that a call needs."""
+
+    async def respond(self, work: Work) -> tuple[Response, Status]:
+        """Return the response to a request, and how the cache has handled it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedCall:
     """The part of a call's key that its operation decides: the `own` headers, before plugins write theirs."""
 
-    cache: HttpCache
+    cache: Responder
     policy: CachePolicy
     own: tuple[Any, ...]
 
