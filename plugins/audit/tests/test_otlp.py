@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from adapter_host import Host, PluginError, Plugins, Settings, UnavailableError
+from adapter_host import AuditService, Host, PluginError, Plugins, Settings, UnavailableError
 from adapter_host.testing import FakePlugin, Running
 from adapter_host_audit.otlp import OtlpSink
 
@@ -194,3 +194,16 @@ async def test_start_without_the_packages(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(PluginError, match=r"pip install 'adapter-host-audit\[otlp\]'"):
         async with serving(Collector()):
             pass
+
+
+async def test_events_of_other_plugins() -> None:
+    collector = Collector()
+    async with collector.served(), serving(collector) as served:
+        (service,) = served.host.services.find(AuditService)
+        service.record("decision", {"decision": "approved"})
+        await collector.has(records=1)
+        assert not service.newest().is_complete
+    ((name, attributes),) = collector.received
+    assert name == "adapter_host.audit.event"
+    assert attributes["adapter_host.audit.event"] == "decision"
+    assert attributes["adapter_host.audit.decision"] == "approved"

@@ -85,6 +85,7 @@ async def test_events(log: Log) -> None:
         "exposer_type": None,
         "transport": "console",
         "principal": {"client": "an operator"},
+        "authentication": None,
         "client_address": None,
         "event": "edit",
         "file": "shop.yaml",
