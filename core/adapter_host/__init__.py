@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .auth.oauth2.metadata import is_secure as is_secure
     from .auth.oauth2.metadata import metadata_urls as metadata_urls
+    from .auth.upstream.authorizer import Authorizer as Authorizer
+    from .auth.upstream.compile import compile_upstream_credential as compile_upstream_credential
+    from .auth.upstream.credential import AUTHORIZATION as AUTHORIZATION
+    from .auth.upstream.credential import AuthFlow as AuthFlow
+    from .auth.upstream.credential import AuthTransport as AuthTransport
+    from .auth.upstream.credential import UpstreamCredential as UpstreamCredential
+    from .auth.upstream.mock import MockAuthenticator as MockAuthenticator
+    from .auth.upstream.mock import mock_authenticator as mock_authenticator
     from .binds.binds import BindSource as BindSource
     from .capability.client_tls_spec import ClientTlsSpec as ClientTlsSpec
     from .capability.diagnostics import Section as Section
@@ -73,6 +81,7 @@ if TYPE_CHECKING:
     from .editing.service import DocumentProblem as DocumentProblem
     from .editing.service import Fix as Fix
     from .editing.service import LanguageService as LanguageService
+    from .environment_proxies import environment_proxy as environment_proxy
     from .errors import AdapterHostError as AdapterHostError
     from .errors import ApprovalError as ApprovalError
     from .errors import ApprovalRequiredError as ApprovalRequiredError
@@ -233,6 +242,9 @@ if TYPE_CHECKING:
     from .plugin.tool_tokens import MOST_TOOL_TOKENS as MOST_TOOL_TOKENS
     from .plugin.tool_tokens import estimate_tokens as estimate_tokens
     from .plugin.tool_tokens import tool_definition_text as tool_definition_text
+    from .proxied_connectors import RefusedByProxyError as RefusedByProxyError
+    from .proxied_connectors import SocksConnector as SocksConnector
+    from .proxied_connectors import TunnelConnector as TunnelConnector
     from .public_errors import error_details as error_details
     from .regular_files import read_regular_file as read_regular_file
     from .regular_files import replace_regular_file as replace_regular_file
@@ -276,6 +288,10 @@ if TYPE_CHECKING:
 # Names are imported on first use: a plugin that only declares models, or `validate`, needs no server.
 _EXPORTS = {
     "auth.oauth2.metadata": ("is_secure", "metadata_urls"),
+    "auth.upstream.authorizer": ("Authorizer",),
+    "auth.upstream.compile": ("compile_upstream_credential",),
+    "auth.upstream.credential": ("AUTHORIZATION", "AuthFlow", "AuthTransport", "UpstreamCredential"),
+    "auth.upstream.mock": ("MockAuthenticator", "mock_authenticator"),
     "binds.binds": ("BindSource",),
     "capability.client_tls_spec": ("ClientTlsSpec",),
     "capability.diagnostics": ("Section",),
@@ -322,6 +338,7 @@ _EXPORTS = {
     "editing.completion": ("Completion",),
     "editing.fixes": ("Edit",),
     "editing.service": ("Declaration", "DocumentProblem", "Fix", "LanguageService"),
+    "environment_proxies": ("environment_proxy",),
     "errors": (
         "AdapterHostError",
         "ApprovalError",
@@ -384,22 +401,10 @@ _EXPORTS = {
     ),
     "operation.event_streams": ("Event", "EventFormat", "event_format"),
     "operation.inputs": ("Input", "JSON_CLASSES", "JSON_TYPES"),
-    "operation.operation": (
-        "Arguments",
-        "Call",
-        "ConsumedOperation",
-        "HeaderWriter",
-        "Operation",
-        "Operations",
-    ),
+    "operation.operation": ("Arguments", "Call", "ConsumedOperation", "HeaderWriter", "Operation", "Operations"),
     "operation.origin": ("Origin",),
     "operation.paging.position": ("PAGE_POSITION", "PagePosition"),
-    "operation.request_description": (
-        "REQUEST_DESCRIPTION",
-        "Attributes",
-        "DurationMetric",
-        "RequestDescription",
-    ),
+    "operation.request_description": ("REQUEST_DESCRIPTION", "Attributes", "DurationMetric", "RequestDescription"),
     "operation.request_id": ("is_request_id", "new_request_id"),
     "operation.schema_inputs": ("schema_inputs",),
     "operation.result": ("Result", "ResultChanges"),
@@ -447,6 +452,7 @@ _EXPORTS = {
     ),
     "plugin.step_type": ("StepType",),
     "plugin.tool_tokens": ("MOST_TOOL_TOKENS", "estimate_tokens", "tool_definition_text"),
+    "proxied_connectors": ("RefusedByProxyError", "SocksConnector", "TunnelConnector"),
     "public_errors": ("error_details",),
     "regular_files": ("read_regular_file", "replace_regular_file"),
     "rejection_log": ("RejectionLog",),

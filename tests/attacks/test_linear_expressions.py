@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from adapter_host.auth.upstream.digest import choose_challenge, parse_challenges
 from adapter_host.compiler.references import placeholders
 from adapter_host.expressions.template import TAG, Reference, compile_template
 from adapter_host_control.endpoints.masking import mask_url_credentials
-from adapter_host_http.auth.digest import choose_challenge, parse_challenges
 from adapter_host_http.request.templates import TAG as BODY_TAG
 from adapter_host_http.request.url import PLACEHOLDER
 from adapter_host_mcp.uri_templates import parse_uri

@@ -1,1 +1,1 @@
-"""Authentication of clients: shared secrets, digest, OAuth 2.0 and certificates. Imports `plugin` and below."""
+"""Authentication of clients, and towards consumed APIs (`upstream`). Imports `plugin` and below."""

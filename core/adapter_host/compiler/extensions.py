@@ -45,7 +45,7 @@ _KNOWN: Final = {
     ),
     "x-encoding": _Extension("http", "adapter-host-http", "a body of type formUrlEncoded or multipartForm"),
     "x-accept": _Extension("http", "adapter-host-http", "an operation of a consumed API of type http"),
-    "x-client": _Extension("http", "adapter-host-http", "the authentication of a consumed API, of type oauth2"),
+    "x-client": _Extension("", "adapter-host-core", "the authentication of a consumed API, of type oauth2"),
     "x-include": _Extension("", "adapter-host-core", "an exposer of type mcp or rest"),
     "x-schema": _Extension("", "adapter-host-core", "an input or an output of an operation"),
     SCHEMAS: _Extension("", "adapter-host-core", "the top level of a document"),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
-from adapter_host import UpstreamTimeoutError
+from adapter_host import AUTHORIZATION, Authorizer
 
-from .credential import AUTHORIZATION, AuthFlow
 from .request.request import Request
 from .transport.base import Response
 
@@ -15,22 +13,19 @@ Send = Callable[[Request], Awaitable[Response]]
 
 
 async def send_authenticated(
-    auth_flow: AuthFlow, send: Send, method: str, request: Request, *, deadline: float
+    authorizer: Authorizer, send: Send, method: str, request: Request, *, deadline: float
 ) -> Response:
     """Send a request with the header of its authentication flow; after a 401, try once more."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            authorization = await auth_flow.header(method, request.target)
-    except TimeoutError as error:
-        message = "the authorization of the request took too long"
-        raise UpstreamTimeoutError(message, sent=False) from error
+    target = request.target
+    authorization = await authorizer.value(deadline, method=method, target=target)
     response = await send(_with_authorization(request, authorization))
     if response.status != 401 or not request.repeatable:
         return response
+    challenges = response.headers.getall("WWW-Authenticate", ())
     try:
-        challenges = response.headers.getall("WWW-Authenticate", ())
-        async with asyncio.timeout_at(deadline):
-            authorization = await auth_flow.retry_header(method, request.target, authorization, challenges)
+        authorization = await authorizer.value_after(
+            authorization, deadline, challenges=challenges, method=method, target=target
+        )
     except BaseException:
         response.close()
         raise

@@ -11,11 +11,11 @@ from adapter_host import (
     ConsumedOperation,
     Consumer,
     PassThroughOperation,
+    compile_upstream_credential,
     current_request_id,
     event_format,
 )
 
-from .auth.compile import compile_authentication
 from .cache.compile import caching_of, compile_cache
 from .config import HttpConfig, HttpOperationSpec, HttpResource
 from .formats import accept_header
@@ -43,7 +43,7 @@ class HttpConsumer(Consumer[HttpConfig]):
         self._base = normalized_base(base)
         self._mock_server: MockServer | None = None
         self._mock_url = ""
-        self._credential = compile_authentication(config.authentication, context)
+        self._credential = compile_upstream_credential(config.authentication, context)
         if config.tls is not None and self._base.startswith("http://"):
             context.warn("'x-tls' has no effect with an http:// URL; set an https:// 'baseUri'", config, "x-tls")
         self.cache = compile_cache(config, context, self._credential)

@@ -16,13 +16,12 @@ from adapter_host import (
     InputSpec,
     PassThroughOperation,
     Result,
+    UpstreamCredential,
     is_token,
     read_at_most,
 )
 
-from .auth.compile import describe_authentication
 from .config import HttpConfig, HttpOperationSpec, HttpResource
-from .credential import Credential
 from .encoding import CONTROL
 from .request.body import JSON
 from .request.compiler import RequestCompiler
@@ -44,7 +43,7 @@ class HttpPassThroughOperation(PassThroughOperation):
         self,
         config: HttpConfig,
         context: BuildContext,
-        credential: Credential | None,
+        credential: UpstreamCredential | None,
         upstream: Upstream,
         base: str,
     ) -> None:
@@ -112,7 +111,7 @@ class HttpPassThroughOperation(PassThroughOperation):
 
     def describe(self) -> Mapping[str, Any]:
         """Return the fixed parts of every request, with secrets by name."""
-        authentication, credential = self._scope.config.authentication, self._scope.credential
+        credential = self._scope.credential
         headers = self._plain_headers(self._masked.headers)
         hidden = {name for name, _ in _DEFAULTS} | ({credential.name} if credential else set())
         described: dict[str, Any] = {
@@ -120,8 +119,8 @@ class HttpPassThroughOperation(PassThroughOperation):
             "url": f"{self._base}/{{path}}",
             "headers": {name: value for name, value in headers.items() if name not in hidden},
         }
-        if authentication and credential:
-            described["authentication"] = describe_authentication(authentication, credential)
+        if credential is not None:
+            described["authentication"] = credential.description
         return described
 
     def preview(self, arguments: Arguments) -> Mapping[str, Any]:

@@ -8,9 +8,8 @@ from typing import Final
 
 from yarl import URL
 
-from adapter_host import PAGE_POSITION, Arguments, UpstreamInvalidError
+from adapter_host import PAGE_POSITION, Arguments, UpstreamCredential, UpstreamInvalidError
 
-from .credential import Credential
 from .encoding import has_dot_segment, percent_encode
 from .redirects import same_origin
 from .request.request import Request
@@ -22,7 +21,7 @@ _LONGEST: Final = 8 * 1024
 Build = Callable[[Arguments], Request]
 
 
-def follow_links(build: Build, base: Callable[[], str], credential: Credential | None) -> Build:
+def follow_links(build: Build, base: Callable[[], str], credential: UpstreamCredential | None) -> Build:
     """Return a function that builds the request of a call, or that of the next page in `PAGE_POSITION`.
 
     `base` returns the base URL. Raise `UpstreamInvalidError` for a URL outside of it, which must not get credentials.

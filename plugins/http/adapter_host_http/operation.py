@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from adapter_host import PAGINATION, Arguments, ConsumedOperation, PaginationSpec, Result, decode_json, parse_size
 
-from .auth.compile import describe_authentication
 from .cache_policy import CachePolicy
 from .formats import Format, compile_format
 from .next_page import follow_links
@@ -97,7 +96,7 @@ class HttpOperation(ConsumedOperation):
         """Return the request as declared, with secrets by name."""
         compiler = RequestCompiler(self.scope, masked=True)
         plan = compiler.compile()
-        authentication, credential = self.scope.config.authentication, self.scope.credential
+        credential = self.scope.credential
         described: dict[str, Any] = {
             "method": plan.method,
             "url": _unquote_tags(f"{self._base}{plan.path}{plan.constant_query()}", self._secrets(compiler)),
@@ -110,8 +109,8 @@ class HttpOperation(ConsumedOperation):
         }
         if (body := self.scope.spec.body) is not None:
             described["body"] = body.model_dump(by_alias=True, exclude_none=True)
-        if authentication and credential:
-            described["authentication"] = describe_authentication(authentication, credential)
+        if credential is not None:
+            described["authentication"] = credential.description
         return {**described, **self._documentation()}
 
     def _documentation(self) -> dict[str, Any]:

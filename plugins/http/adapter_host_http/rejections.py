@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from adapter_host import RejectionLog
+from adapter_host import RejectionLog, UpstreamCredential
 
-from .credential import Credential
 from .request.request import Request
 
 REJECTED: Final = frozenset({401, 403})
@@ -20,7 +19,9 @@ _LOG: Final = logging.getLogger("adapter_host.http")
 class Rejections:
     """The responses of one API to the host's own credential; `clock` returns seconds."""
 
-    def __init__(self, namespace: str, credential: Credential, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, namespace: str, credential: UpstreamCredential, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._header = credential.name.lower() if credential.in_ == "header" else ""
         self._log = RejectionLog(_LOG, namespace, credential.masked, clock)
 

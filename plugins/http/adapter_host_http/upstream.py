@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from yarl import URL
 
 from adapter_host import (
+    AUTHORIZATION,
+    Authorizer,
     BuildContext,
     Result,
+    UpstreamCredential,
     UpstreamError,
     UpstreamInvalidError,
     UpstreamStatusError,
@@ -22,7 +25,6 @@ from adapter_host import (
 from .authenticated import Send, send_authenticated
 from .cache_policy import MAX_BODY, READ_ONLY
 from .config import HttpConfig
-from .credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential
 from .decoding import ResponseDecoding
 from .formats import Format
 from .formats.convert import Converter
@@ -35,8 +37,6 @@ from .transport.base import Limits, Response, Transport, TransportError
 from .upstream_errors import upstream_error
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from .cache.cached_call import CachedCall
     from .cache.http_cache import HttpCache
 
@@ -54,7 +54,7 @@ class Upstream:
         self,
         context: BuildContext,
         config: HttpConfig,
-        credential: Credential | None = None,
+        credential: UpstreamCredential | None = None,
         cache: HttpCache | None = None,
     ) -> None:
         settings = context.settings
@@ -62,14 +62,15 @@ class Upstream:
         self._response_limit = settings.response_limit
         self._connect_timeout = config.timeout.connect or settings.connect_timeout
         self._total_timeout = config.timeout.total or settings.total_timeout
-        self._auth_flow = credential.auth_flow if credential is not None else None
         self._cache = cache
         self._rejections = None if credential is None else Rejections(context.namespace, credential)
         self._route = Route(config, context)
+        timeouts = self._connect_timeout, self._total_timeout
+        tls, proxy = self._route.tls, self._route.own_proxy
+        self._authorizer = Authorizer(credential, context, *timeouts, tls=tls, proxy=proxy)
         self.base = ""
         self._path = ""
         self._transport: Transport | None = None
-        self._session: aiohttp.ClientSession | None = None
         self._pool = context.shared_state("adapter_host_http.conversions", lambda: ConversionPool(settings))
         converter = Converter(context.namespace, self._pool, settings.response_limit)
         self._decoding = ResponseDecoding(context.namespace, converter, settings.response_limit, self._total_timeout)
@@ -83,22 +84,15 @@ class Upstream:
         self._origin, self._transport = self._route.open(base, limits, direct=direct)
         self._pool.open()
         await self._transport.open()
-        if self._auth_flow is not None:
-            self._session = self._route.auth_session(limits)
-            options, mock_url = self._route.auth_options(), self.base if direct else None
-            self._auth_flow.open(AuthTransport(self._session, options, self._total_timeout, mock_url))
+        self._authorizer.start(base, mock_url=base if direct else None)
 
     async def close(self) -> None:
         """Close all connections."""
         transport, self._transport = self._transport, None
-        session, self._session = self._session, None
         if self._cache is not None:
             await self._cache.close()
         await self._route.close()
-        if self._auth_flow is not None:
-            await self._auth_flow.close()
-        if session is not None:
-            await session.close()
+        await self._authorizer.stop()
         if transport is not None:
             try:
                 await transport.close()
@@ -176,28 +170,27 @@ class Upstream:
         cached: CachedCall | None = None,
     ) -> Response:
         """Send a request and follow redirects."""
-        transport, auth_flow = self._transport, self._auth_flow
+        transport, authorizer = self._transport, self._authorizer
         if transport is None:
             raise UpstreamUnreachableError(f"the upstream '{self._namespace}' is not open")
         if self._path or not request.target.startswith("/"):
             target = self._path + request.target
             request = request.with_target(target if target.startswith("/") else f"/{target}")
-        if auth_flow is not None and AUTHORIZATION.lower() in request.call_headers:
-            auth_flow = None
+        flows = authorizer.flow is not None and AUTHORIZATION.lower() not in request.call_headers
         redirects_left = MAX_REDIRECTS if method in ("GET", "HEAD") and not request.pass_through else 0
         while True:
             if cached is not None:
                 # Each redirect has a response of its own in the cache.
-                sender = partial(_sender, transport, auth_flow, method, buffer_limit, events)
+                sender = partial(_sender, transport, authorizer if flows else None, method, buffer_limit, events)
                 url = f"{self._origin}{request.target}"
                 response = await cached.respond(method, url, request, sender, buffer_limit, deadline)
-            elif auth_flow is None:
+            elif not flows:
                 response = await transport.send(
                     method, request, deadline=deadline, buffer_limit=buffer_limit, events=events
                 )
             else:
                 send = partial(transport.send, method, deadline=deadline, buffer_limit=buffer_limit, events=events)
-                response = await send_authenticated(auth_flow, send, method, request, deadline=deadline)
+                response = await send_authenticated(authorizer, send, method, request, deadline=deadline)
             redirect = (
                 redirect_target(self._origin, request.target, response)
                 if redirects_left and response.status in REDIRECTS
@@ -280,7 +273,7 @@ class Upstream:
 
 def _sender(
     transport: Transport,
-    auth_flow: AuthFlow | None,
+    authorizer: Authorizer | None,
     method: str,
     buffer_limit: int,
     events: bool,
@@ -288,4 +281,4 @@ def _sender(
 ) -> Send:
     """Return the function that sends a request before a deadline."""
     send: Send = partial(transport.send, method, deadline=deadline, buffer_limit=buffer_limit, events=events)
-    return send if auth_flow is None else partial(send_authenticated, auth_flow, send, method, deadline=deadline)
+    return send if authorizer is None else partial(send_authenticated, authorizer, send, method, deadline=deadline)

@@ -180,7 +180,7 @@ async def test_second_rejection_is_the_401_of_the_api(start_oauth2: Any, api: An
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return a stopped clock; its only element is the time."""
     now = [1000.0]
-    monkeypatch.setattr("adapter_host_http.auth.oauth2.monotonic", lambda: now[0])
+    monkeypatch.setattr("adapter_host.auth.upstream.oauth2.monotonic", lambda: now[0])
     return now
 
 
@@ -381,7 +381,9 @@ async def test_mock_server_issues_and_checks_tokens(start: Any, api: Any, issuer
         assert (await call())["received"]["path"] == "/things"
         assert (issuer.paths, api.requests) == ([], [])
         base = URL(call.consumer.base_uri)
-        async with call.consumer._upstream._session.get(base / "things") as response:
+        async with call.consumer._upstream._authorizer._session.get(base / "things") as response:
             assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Bearer")
-        async with call.consumer._upstream._session.post(base / ".mock/token", data=b"client_id=x") as response:
+        async with call.consumer._upstream._authorizer._session.post(
+            base / ".mock/token", data=b"client_id=x"
+        ) as response:
             assert (response.status, orjson.loads(await response.read())) == (401, {"error": "invalid_client"})

@@ -10,8 +10,7 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
-from adapter_host import UpstreamStatusError
-from adapter_host_http.credential import Credential
+from adapter_host import UpstreamCredential, UpstreamStatusError
 from adapter_host_http.rejections import Rejections
 from adapter_host_http.request.request import Request
 
@@ -65,7 +64,7 @@ async def test_other_errors_are_no_rejected_credential(
 
 def test_warnings_of_a_minute_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     times = iter((0.0, 30.0, 59.0, 60.0, 61.0))
-    credential = Credential("header", "Authorization", "", "Bearer {{env.TOKEN}}")
+    credential = UpstreamCredential("header", "Authorization", "", "Bearer {{env.TOKEN}}")
     log = Rejections("api", credential, times.__next__)
     request = Request.from_headers("/", CIMultiDict(), None, pass_through=False, accept_codings=False)
     for _ in range(5):

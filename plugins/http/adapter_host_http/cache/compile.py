@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter_host import BuildContext
+from adapter_host import BuildContext, UpstreamCredential
 from adapter_host_http.cache_policy import SAFE_METHODS, CachePolicy, effective_policy
 from adapter_host_http.config import HttpConfig, HttpOperationSpec
-from adapter_host_http.credential import Credential
 
 if TYPE_CHECKING:
     from .http_cache import HttpCache
 
 
-def compile_cache(config: HttpConfig, context: BuildContext, credential: Credential | None) -> HttpCache | None:
+def compile_cache(config: HttpConfig, context: BuildContext, credential: UpstreamCredential | None) -> HttpCache | None:
     """Return the cache of a consumer, or None if no operation has one; report where `x-cache` has no effect."""
     specs = [spec for resource in config.resources for spec in resource.operations]
     for spec in specs:

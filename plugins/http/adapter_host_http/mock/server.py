@@ -20,17 +20,17 @@ from adapter_host import (
     ArgumentError,
     Pattern,
     StartError,
+    UpstreamCredential,
     bare_media_type,
     encode_json,
     is_json,
+    mock_authenticator,
     parse_json,
     read_body,
     text_of,
 )
-from adapter_host_http.credential import Credential
 from adapter_host_http.request.plan import Parameter
 
-from .auth import mock_authenticator
 from .sample import sample_of
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Received:
 class MockApi:
     """The operations of one consumer, as the mock server serves them."""
 
-    def __init__(self, operations: Sequence[HttpOperation], credential: Credential | None) -> None:
+    def __init__(self, operations: Sequence[HttpOperation], credential: UpstreamCredential | None) -> None:
         self._authenticator = mock_authenticator(credential) if credential else None
         routes = [_route(operation) for operation in operations]
         self._routes = sorted(routes, key=lambda route: -route.fixed)

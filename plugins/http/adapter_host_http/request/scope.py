@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
 
-from adapter_host import BuildContext
+from adapter_host import BuildContext, UpstreamCredential
 from adapter_host_http.config import HttpConfig, HttpInputSpec, HttpOperationSpec, HttpResource
-from adapter_host_http.credential import Credential
 
 from .templates import TemplateLocation
 
@@ -23,7 +22,7 @@ class OperationScope:
     resource: HttpResource
     spec: HttpOperationSpec
     context: BuildContext
-    credential: Credential | None
+    credential: UpstreamCredential | None
     headers: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -10,7 +10,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
-from adapter_host import ClientConnector
+from adapter_host import ClientConnector, RefusedByProxyError, SocksConnector, TunnelConnector
 
 from .base import (
     ConnectDeadlineError,
@@ -21,7 +21,6 @@ from .base import (
     MalformedResponseError,
     ProxyError,
 )
-from .proxied import RefusedByProxyError, SocksConnector, TunnelConnector
 
 
 class Progress:

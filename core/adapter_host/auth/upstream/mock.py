@@ -1,4 +1,4 @@
-"""Check credentials in the mock server, as the API and its authorization server would."""
+"""Check credentials in a mock server, as the API and its authorization server would."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from urllib.parse import unquote_plus
 
 from aiohttp import web
 
-from adapter_host_http.auth.digest import Challenge, DigestFlow, parse_challenges
-from adapter_host_http.auth.oauth2 import ClientCredentialsFlow
-from adapter_host_http.auth.token_endpoint import TOKEN_PATH
-from adapter_host_http.credential import AUTHORIZATION, Credential
-from adapter_host_http.encoding import form_encode
+from .credential import AUTHORIZATION, UpstreamCredential
+from .digest import Challenge, DigestFlow, parse_challenges
+from .oauth2 import ClientCredentialsFlow
+from .token_endpoint import TOKEN_PATH, form_encode
 
 _REALM: Final = "mock"
 _TOKEN_LIFETIME: Final = 3600
 
 
 class MockAuthenticator(ABC):
-    """Checks one credential."""
+    """Checks one credential in the requests to a mock server of aiohttp."""
 
-    def __init__(self, credential: Credential) -> None:
+    def __init__(self, credential: UpstreamCredential) -> None:
         self.credential = credential
 
     @abstractmethod
@@ -40,8 +39,8 @@ class MockAuthenticator(ABC):
         return None
 
 
-def mock_authenticator(credential: Credential) -> MockAuthenticator:
-    """Return the authenticator for a credential."""
+def mock_authenticator(credential: UpstreamCredential) -> MockAuthenticator:
+    """Return the authenticator of a mock server for a credential."""
     auth_flow = credential.auth_flow
     if isinstance(auth_flow, DigestFlow):
         return _DigestAuthenticator(credential, auth_flow)
@@ -59,7 +58,7 @@ class _FixedAuthenticator(MockAuthenticator):
 
 
 class _DigestAuthenticator(MockAuthenticator):
-    def __init__(self, credential: Credential, flow: DigestFlow) -> None:
+    def __init__(self, credential: UpstreamCredential, flow: DigestFlow) -> None:
         super().__init__(credential)
         self._account = flow.account
         self._digest_challenge = Challenge(_REALM, token_hex(16), "SHA-256", "auth")
@@ -80,7 +79,7 @@ class _DigestAuthenticator(MockAuthenticator):
 
 
 class _TokenAuthenticator(MockAuthenticator):
-    def __init__(self, credential: Credential, flow: ClientCredentialsFlow) -> None:
+    def __init__(self, credential: UpstreamCredential, flow: ClientCredentialsFlow) -> None:
         super().__init__(credential)
         self._grant = flow.grant
         self._token = token_urlsafe(16)

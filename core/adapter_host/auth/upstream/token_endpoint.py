@@ -10,29 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from adapter_host import (
-    UpstreamError,
-    UpstreamInvalidError,
-    UpstreamTimeoutError,
-    UpstreamUnreachableError,
-    is_secure,
-    metadata_urls,
-    read_at_most,
-)
-from adapter_host_http.credential import AUTHORIZATION, AuthTransport
-from adapter_host_http.encoding import form_encode
-from adapter_host_http.request.body import FORM, JSON
+from adapter_host.auth.oauth2.metadata import is_secure, metadata_urls
+from adapter_host.errors import UpstreamError, UpstreamInvalidError, UpstreamTimeoutError, UpstreamUnreachableError
+from adapter_host.operation.streams import read_at_most
 
-_LOG: Final = logging.getLogger("adapter_host.http")
+from .credential import AUTHORIZATION, AuthTransport
+
+_LOG: Final = logging.getLogger("adapter_host.auth")
 
 TOKEN_PATH: Final = "/.mock/token"
 """Path of the token endpoint of a mock server."""
 
+_JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
 _LIMIT: Final = 64 * 1024
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
 _CODE: Final = re.compile(r"[a-z_]{1,40}")
@@ -109,7 +105,7 @@ class TokenEndpointClient:
             return _Endpoint(self._url)
         for url in map(URL, metadata_urls(self._url)):
             async with transport.session.get(
-                url, headers={"Accept": JSON}, allow_redirects=False, **transport.options(url)
+                url, headers={"Accept": _JSON}, allow_redirects=False, **transport.options(url)
             ) as response:
                 if response.status == 200:
                     return self._endpoint_from_metadata(await self._read(response))
@@ -133,7 +129,7 @@ class TokenEndpointClient:
             "resource": grant.resource,
             "audience": grant.audience,
         }
-        headers = {"Accept": JSON, "Content-Type": FORM}
+        headers = {"Accept": _JSON, "Content-Type": _FORM}
         if grant.method == "post" or (grant.method is None and endpoint.posts_secret):
             fields |= {"client_id": grant.client, "client_secret": grant.secret}
         else:
@@ -164,6 +160,11 @@ class TokenEndpointClient:
         if not isinstance(data, dict):
             raise UpstreamInvalidError(f"{self._name} did not respond with a JSON object")
         return data
+
+
+def form_encode(text: str) -> str:
+    """Encode text for a form field."""
+    return quote_plus(text, errors="replace")
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Final
 
-from adapter_host import TOKEN, Authentication, BuildContext
-from adapter_host_http.credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential, read_account
+from adapter_host.capability.spec import Authentication
+from adapter_host.http_syntax import TOKEN
+from adapter_host.plugin.context import BuildContext
 
-_LOG: Final = logging.getLogger("adapter_host.http")
+from .credential import AUTHORIZATION, AuthFlow, AuthTransport, UpstreamCredential, read_account
+
+_LOG: Final = logging.getLogger("adapter_host.auth")
 
 _PARAMETER: Final = re.compile(rf'({TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _SCHEME: Final = re.compile(rf"({TOKEN})(?=\s|,|$)")
@@ -28,7 +31,7 @@ _HASHES: Final[dict[str, Callable[[bytes], hashlib._Hash]]] = {"sha-256": hashli
 _SESSION: Final = "-sess"
 
 
-def compile_digest(authentication: Authentication, context: BuildContext) -> Credential | None:
+def compile_digest(authentication: Authentication, context: BuildContext) -> UpstreamCredential | None:
     """Return the credential of a user name and password, or None after reporting a problem."""
     account_templates = read_account(authentication, context, ascii_only=True)
     if account_templates is None:
@@ -37,7 +40,9 @@ def compile_digest(authentication: Authentication, context: BuildContext) -> Cre
     account = Account(user.constant or "", password.constant or "")
     masked = f"Digest {user.masked()}:{password.masked()}"
     flow = DigestFlow(account, context.namespace)
-    return Credential("header", AUTHORIZATION, "", masked, auth_flow=flow, account=f"{account.user}:{account.password}")
+    return UpstreamCredential(
+        "header", AUTHORIZATION, "", masked, auth_flow=flow, account=f"{account.user}:{account.password}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from adapter_host import MemoryStateStore, Sealer, StoreUnavailableError, UpstreamInvalidError
-from adapter_host_http.auth.shared_tokens import KEPT_FOR, SharedTokens
-from adapter_host_http.auth.token_endpoint import TokenResponse
+from adapter_host.auth.upstream.shared_tokens import KEPT_FOR, SharedTokens
+from adapter_host.auth.upstream.token_endpoint import TokenResponse
 
 SEALER = Sealer([bytes(32)], "test")
 

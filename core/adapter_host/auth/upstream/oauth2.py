@@ -12,14 +12,19 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from adapter_host import Authentication, BuildContext, Model, Template, UpstreamError, encode_json, is_secure
-from adapter_host_http.credential import AUTHORIZATION, AuthFlow, AuthTransport, Credential, compile_secret
-from adapter_host_http.request.url import as_tags
+from adapter_host.auth.oauth2.metadata import is_secure
+from adapter_host.capability.model import Model
+from adapter_host.capability.spec import Authentication
+from adapter_host.errors import UpstreamError
+from adapter_host.expressions.template import Template
+from adapter_host.json_nesting import encode_json
+from adapter_host.plugin.context import BuildContext
 
+from .credential import AUTHORIZATION, AuthFlow, AuthTransport, UpstreamCredential, check_secret, compile_secret
 from .shared_tokens import SharedTokens, refresh_after, share_tokens
 from .token_endpoint import Grant, TokenEndpointClient, TokenResponse
 
-_LOG: Final = logging.getLogger("adapter_host.http")
+_LOG: Final = logging.getLogger("adapter_host.auth")
 
 _RETRY_DELAY: Final = 5.0
 _USER: Final = re.compile(r"//[^/]*@")
@@ -34,7 +39,7 @@ class ClientConfig(Model):
     authentication: Literal["basic", "post"] | None = None
 
 
-def compile_oauth2(authentication: Authentication, context: BuildContext) -> Credential | None:
+def compile_oauth2(authentication: Authentication, context: BuildContext) -> UpstreamCredential | None:
     """Return the credential of a client of an authorization server, or None after reporting a problem."""
     client = context.read_extension(_CLIENT, authentication, ClientConfig)
     if client is None and _CLIENT in (authentication.model_extra or {}):
@@ -58,7 +63,7 @@ def compile_oauth2(authentication: Authentication, context: BuildContext) -> Cre
     flow = ClientCredentialsFlow(endpoint, grant, share_tokens(context, source.url, grant))
     masked = f"Bearer (token of {source.masked} for {identity.masked()})"
     account = encode_json([source.url, grant.client, grant.secret, grant.scope, *targets]).decode()
-    return Credential("header", AUTHORIZATION, "", masked, auth_flow=flow, account=account)
+    return UpstreamCredential("header", AUTHORIZATION, "", masked, auth_flow=flow, account=account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ def _token_source(authentication: Authentication, context: BuildContext) -> _Tok
         message = "'authorizationServerUri' is missing; authentication 'oauth2' needs it or 'tokenEndpoint'"
         context.problem(message, authentication, key, code="missing-key")
         return None
-    template = compile_secret(as_tags(text), authentication, (key,), context)
+    template = check_secret(context.url(text, authentication, key), authentication, (key,), context)
     if template is None:
         return None
     url = template.constant or ""

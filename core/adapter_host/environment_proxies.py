@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from yarl import URL
 
-from adapter_host import ClientProxy, StartError
+from .client_proxy import ClientProxy
+from .errors import StartError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

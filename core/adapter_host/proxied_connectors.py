@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from adapter_host import ClientConnector
+from .client_session import ClientConnector
 
 
 class RefusedByProxyError(aiohttp.ClientConnectionError):

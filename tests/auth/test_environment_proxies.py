@@ -6,7 +6,7 @@ import pytest
 from yarl import URL
 
 from adapter_host import StartError
-from adapter_host_http.proxies import environment_proxy, proxy_of
+from adapter_host.environment_proxies import environment_proxy, proxy_of
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,11 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any, Final
 
-from adapter_host import (
-    BuildContext,
-    LockHeldError,
-    Sealer,
-    StateStore,
-    StoreUnavailableError,
-    decode_json,
-    encode_json,
-)
+from adapter_host.errors import LockHeldError, StoreUnavailableError
+from adapter_host.json_nesting import decode_json, encode_json
+from adapter_host.plugin.context import BuildContext
+from adapter_host.state.sealing import Sealer
+from adapter_host.state.store import StateStore
 
 from .token_endpoint import Grant, TokenResponse
 
@@ -40,12 +36,12 @@ def refresh_after(lifetime: float) -> float:
 
 def share_tokens(context: BuildContext, source: str, grant: Grant) -> SharedTokens | None:
     """Return the tokens that replicas share for a client, None if they share no store or have no key to seal with."""
-    if context.settings.mock or not context.state.is_shared or (sealer := context.sealer("http.oauth2")) is None:
+    if context.settings.mock or not context.state.is_shared or (sealer := context.sealer("oauth2")) is None:
         return None
     client = [source, grant.client, grant.secret, grant.method, grant.scope, grant.resource, grant.audience]
     # Signed, as readers of the store must not test guesses of the secret; another secret means another key.
     key = f"token:{sealer.sign(encode_json(client)).hex()}"
-    return SharedTokens(context.state.namespaced("http"), sealer, key)
+    return SharedTokens(context.state.namespaced("oauth2"), sealer, key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,25 @@
-"""Credentials of a consumer: fixed values, and authentication flows that compute a header for each request."""
+"""The credential of a consumer: a fixed value, or an authentication flow that computes a header for each request."""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from adapter_host import Authentication, BuildContext, Template
-
-from .encoding import CONTROL
+from adapter_host.capability.spec import Authentication
+from adapter_host.expressions.template import Template
+from adapter_host.plugin.context import BuildContext
 
 if TYPE_CHECKING:
     import aiohttp
     from yarl import URL
 
 AUTHORIZATION: Final = "Authorization"
+"""The header of a credential of HTTP (RFC 9110, section 11.6.2)."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,12 @@ class AuthFlow(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class UpstreamCredential:
     """A header or query parameter of every request; `masked` is its value with secrets by name.
 
-    With an `auth_flow` the value is empty: the flow computes it for each request, for the `account`, which is a secret
-    text of its own for each account.
+    `in_` is `header` or `query`, `kind` the type in the document, and `secrets` are the names of those that are the
+    value itself. With an `auth_flow` the value is empty: the flow computes it for each request (see `Authorizer`), for
+    the `account`, which is a secret text of its own for each account.
     """
 
     in_: str
@@ -68,6 +73,14 @@ class Credential:
     secrets: tuple[str, ...] = ()
     auth_flow: AuthFlow | None = None
     account: str = field(default="", repr=False)
+    kind: str = ""
+
+    @property
+    def description(self) -> str:
+        """The authentication in words, with secrets by name."""
+        if self.kind == "apikey":
+            return f"apikey {self.masked} as {self.in_} '{self.name}'"
+        return f"{self.kind} {self.masked.partition(' ')[2]}"
 
     def matches(self, in_: str | None, name: str) -> bool:
         """Return whether a parameter carries the credential."""
@@ -122,10 +135,23 @@ def compile_secret(
 ) -> Template | None:
     """Return a text of an authentication as a template without inputs, or None after reporting a problem."""
     template = context.secret(text, authentication, *keys)
+    return check_secret(template, authentication, keys, context, ascii_only=ascii_only, may_be_empty=may_be_empty)
+
+
+def check_secret(
+    template: Template,
+    authentication: Authentication,
+    keys: Sequence[str],
+    context: BuildContext,
+    *,
+    ascii_only: bool = True,
+    may_be_empty: bool = False,
+) -> Template | None:
+    """Return a template of an authentication, or None after reporting a problem of its value."""
     label = ", ".join(f"secret '{name}'" for name in template.secrets) or f"'{keys[-1]}'"
     value = template.constant or ""
     error = None
-    if CONTROL.search(value):
+    if _CONTROL.search(value):
         error = f"{label} contains a control character"
     elif not value.isascii() and ascii_only:
         error = f"{label} must be ASCII text"

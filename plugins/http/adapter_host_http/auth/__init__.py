@@ -1,1 +1,0 @@
-"""Credentials for upstream requests: static, digest, OAuth 2.0. Imports `request` and `transport`."""
