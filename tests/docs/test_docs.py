@@ -20,7 +20,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 import adapter_host
-from adapter_host import AdapterHostError, Host, OperationError, Plugins, UpstreamStatusError
+from adapter_host import AdapterHostError, Host, OperationError, Plugins, Settings, UpstreamStatusError
 from adapter_host.cli import COMMANDS, main
 from adapter_host.plugin import hookspecs
 from adapter_host.testing import running
@@ -28,6 +28,7 @@ from adapter_host.testing.contract import error_tree, make_error
 from adapter_host_a2a.skills import describe_error
 from adapter_host_graphql.errors import code_of as code_of_graphql
 from adapter_host_grpc.status import code_of as code_of_grpc
+from tests.protocols.protected_apis import HttpApi, TokenServer, serving
 from tests.support.pages import PAGES, Block, Reader, blocks
 from tests.support.paths import ROOT
 
@@ -194,6 +195,21 @@ async def test_the_consumer_of_the_guide_is_called() -> None:
     plugins.register("dice", plugin(DOCS / "writing-a-plugin.md", "dice"))
     async with running(document, plugins=plugins) as served:
         assert (await served.host.call("shown.roll", {"times": 3})).data == [20, 20, 20]
+
+
+async def test_consumer_of_the_page_requests_tokens() -> None:
+    api = HttpApi()
+    api.accepts = lambda authorization: authorization == "Bearer t2"
+    async with TokenServer().serving() as tokens, serving(api.read) as url:
+        client = {"id": tokens.client[0], "secret": tokens.client[1]}
+        authentication = {"type": "oauth2", "tokenEndpoint": tokens.url, "x-client": client}
+        consumed = {"type": "quotes", "namespace": "q", "url": url, "authentication": authentication}
+        document = {"naftiko": "1.0.0-alpha2", "capability": {"consumes": [consumed]}}
+        plugins = Plugins.installed()
+        plugins.register("quotes", plugin(DOCS / "writing-a-plugin.md", "quotes"))
+        async with Host(document, plugins=plugins, settings=Settings(environment={})) as host:
+            assert (await host.call("q.read", {})).body == b"read"
+    assert api.sent == ["Bearer t1", "Bearer t2"]
 
 
 def test_rule_of_the_reference_warns() -> None:

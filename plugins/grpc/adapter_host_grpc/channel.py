@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import grpc
 import orjson
 from adapter_host import (
+    Authorizer,
     ClientProxy,
     ClientTls,
     ClientTunnel,
@@ -27,6 +28,8 @@ from adapter_host import (
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
+
+from .call_credential import CallCredential, Metadata
 
 _STATUSES: Final = {
     "CANCELLED": 499,
@@ -47,8 +50,6 @@ _DETAILS: Final = "grpc-status-details-bin"
 _FIRST_RECONNECT: Final = 100
 _LAST_RECONNECT: Final = 5_000
 
-Metadata = tuple[tuple[str, str], ...]
-
 
 class Upstream:
     """A consumed API at one address; `name` is that of its consumer, for messages."""
@@ -59,10 +60,12 @@ class Upstream:
         connect_timeout: float,
         total_timeout: float,
         settings: Settings,
+        authorizer: Authorizer | None = None,
         tls: ClientTls | None = None,
         proxy: ClientProxy | None = None,
         rejections: RejectionLog | None = None,
     ) -> None:
+        self._authorizer = authorizer
         self._name = name
         self._connect_timeout = connect_timeout
         self._total_timeout = total_timeout
@@ -79,6 +82,9 @@ class Upstream:
     def open(self, url: str) -> None:
         """Prepare calls to `grpc://host:port`, or with TLS to `grpcs://host:port`; nothing is sent yet."""
         self._url = url
+        if self._authorizer is not None:
+            # Its origin is that of a token endpoint on the same port.
+            self._authorizer.start(url.replace("grpc", "http", 1))
         if self._proxy is not None:
             # grpcio knows proxies of HTTP only, and calls hosts of the variable no_proxy directly.
             parts = urlsplit(url)
@@ -129,6 +135,8 @@ class Upstream:
     async def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
         channel, self._channel = self._channel, None
+        if self._authorizer is not None:
+            await self._authorizer.stop()
         for closing in tuple(self._closing):
             closing.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
@@ -139,32 +147,47 @@ class Upstream:
 
     async def call(self, path: str, request: bytes, metadata: Metadata) -> bytes:
         """Return the response of a unary method; raise `UpstreamError`."""
-        channel = await self._connected()
-        method: Any = channel.unary_unary(path)
-        try:
-            response: bytes = await method(request, timeout=self._total_timeout, metadata=metadata)
-        except grpc.aio.AioRpcError as error:
-            raise self._error(error) from error
-        return response
+        credential = self._credential()
+        while True:
+            sent = (*metadata, *await credential.metadata())
+            channel = await self._connected()
+            method: Any = channel.unary_unary(path)
+            try:
+                response: bytes = await method(request, timeout=credential.remaining(), metadata=sent)
+            except grpc.aio.AioRpcError as error:
+                if not await credential.replaces(error):
+                    raise self._error(error) from error
+            else:
+                return response
 
     async def stream(self, path: str, request: bytes, metadata: Metadata) -> AsyncIterator[bytes]:
         """Yield the responses of a method as they arrive; raise `UpstreamError`. Each must arrive in time."""
-        channel = await self._connected()
-        method: Any = channel.unary_stream(path)
-        call = method(request, metadata=metadata)
-        try:
-            while True:
-                async with asyncio.timeout(self._total_timeout):
-                    message = await call.read()
-                if message is grpc.aio.EOF:
-                    return
-                yield message
-        except TimeoutError:
-            raise self._late() from None
-        except grpc.aio.AioRpcError as error:
-            raise self._error(error) from error
-        finally:
-            call.cancel()
+        credential = self._credential()
+        while True:
+            sent = (*metadata, *await credential.metadata())
+            channel = await self._connected()
+            method: Any = channel.unary_stream(path)
+            call = method(request, metadata=sent)
+            responded = False
+            try:
+                while True:
+                    async with asyncio.timeout(self._total_timeout):
+                        message = await call.read()
+                    if message is grpc.aio.EOF:
+                        return
+                    responded = True
+                    yield message
+            except TimeoutError:
+                raise self._late() from None
+            except grpc.aio.AioRpcError as error:
+                # A method that has responded was executed.
+                if responded or not await credential.replaces(error):
+                    raise self._error(error) from error
+            finally:
+                call.cancel()
+
+    def _credential(self) -> CallCredential:
+        return CallCredential(self._authorizer, asyncio.get_running_loop().time() + self._total_timeout)
 
     async def _connected(self) -> grpc.aio.Channel:
         """Return the channel once it is connected; raise `UpstreamError`, after which certainly nothing was sent."""

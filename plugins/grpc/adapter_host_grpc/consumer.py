@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from base64 import b64encode
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from adapter_host import (
     Authentication,
+    Authorizer,
     BuildContext,
     ClientProxy,
     ClientTls,
@@ -23,17 +24,19 @@ from adapter_host import (
     RejectionLog,
     Template,
     Timeouts,
+    UpstreamCredential,
     UpstreamError,
-    UpstreamInvalidError,
     compile_client_proxy,
     compile_client_tls,
+    compile_upstream_credential,
     parse_location,
     read_regular_file,
 )
 from pydantic import Field
 
 if TYPE_CHECKING:
-    from .channel import Metadata, Upstream
+    from .call_credential import Metadata
+    from .channel import Upstream
     from .mock import MockServer
     from .upstream_api import Api
 
@@ -41,7 +44,9 @@ log = logging.getLogger("adapter_host.grpc")
 
 _LARGEST_SET: Final = 32 * 2**20
 _SCHEMES: Final = ("grpc", "grpcs")
-_AUTHENTICATIONS: Final = ("apikey", "basic", "bearer")
+_AUTHENTICATIONS: Final = ("apikey", "basic", "bearer", "oauth2")
+_METADATA_NAME: Final = re.compile(r"[0-9a-z_.-]+(?<!-bin)")
+"""A name of metadata with text (gRPC over HTTP/2, "Custom-Metadata")."""
 
 
 class GrpcConsumerConfig(ConsumerConfig):
@@ -83,7 +88,7 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
         upstream = _upstream(config, context, tls, proxy, credential)
         upstream.open(base.text({}))
         try:
-            return await _read_definitions(upstream, credential)
+            return await _read_definitions(upstream)
         finally:
             await upstream.close()
 
@@ -133,16 +138,15 @@ class GrpcConsumer(Consumer[GrpcConsumerConfig]):
         return self._upstream or self._new_upstream()
 
     def metadata(self) -> Metadata:
-        """Return the metadata of a call: the credential, and the headers of plugins."""
+        """Return the metadata of a call without its credential: the headers of plugins."""
         headers: dict[str, str] = {}
         for write in self.context.header_writers:
             write(headers)
-        written = tuple((name.lower(), value) for name, value in headers.items())
-        return (*written, *_metadata(self._credential))
+        return tuple((name.lower(), value) for name, value in headers.items())
 
     async def _check_definitions(self, upstream: Upstream) -> None:
         try:
-            self.context.report_changes(await _read_definitions(upstream, self._credential))
+            self.context.report_changes(await _read_definitions(upstream))
         except UpstreamError as error:
             log.info("the definitions of '%s' were not compared: %s", self.config.namespace, error)
 
@@ -195,24 +199,25 @@ def _upstream(
     context: BuildContext,
     tls: ClientTls | None,
     proxy: ClientProxy | None,
-    credential: Credential | None,
+    credential: UpstreamCredential | None,
 ) -> Upstream:
     from .channel import Upstream
 
     settings = context.settings
     connect, total = config.timeout.connect or settings.connect_timeout, config.timeout.total or settings.total_timeout
-    rejections = None
-    if credential is not None:
-        masked = " ".join(text.masked() for text in credential[2])
-        rejections = RejectionLog(log, config.namespace, masked)
-    return Upstream(config.namespace, connect, total, settings, tls, proxy, rejections)
+    if settings.mock or credential is None:
+        # The mock server needs no credential.
+        return Upstream(config.namespace, connect, total, settings, tls=tls, proxy=proxy)
+    authorizer = Authorizer(credential, context, connect, total, tls=tls, proxy=proxy)
+    rejections = RejectionLog(log, config.namespace, credential.masked)
+    return Upstream(config.namespace, connect, total, settings, authorizer, tls, proxy, rejections)
 
 
-async def _read_definitions(upstream: Upstream, credential: Credential | None) -> dict[str, Any]:
+async def _read_definitions(upstream: Upstream) -> dict[str, Any]:
     from .reflection_client import read_files
     from .upstream_api import definitions
 
-    return definitions(await read_files(upstream, _metadata(credential)))
+    return definitions(await read_files(upstream))
 
 
 def _base(config: GrpcConsumerConfig, context: BuildContext) -> Template:
@@ -225,39 +230,12 @@ def _base(config: GrpcConsumerConfig, context: BuildContext) -> Template:
     return base
 
 
-Credential = tuple[str, str, tuple[Template, ...]]
-"""The name of the metadata, the kind of credential, and its texts."""
-
-
-def _credential(authentication: Authentication | None, context: BuildContext) -> Credential | None:
-    if authentication is None:
+def _credential(authentication: Authentication | None, context: BuildContext) -> UpstreamCredential | None:
+    credential = compile_upstream_credential(authentication, context, types=_AUTHENTICATIONS, placements=("header",))
+    if authentication is None or credential is None:
         return None
-    kind = authentication.type
-    if kind not in _AUTHENTICATIONS or authentication.placement == "query":
-        names = ", ".join(_AUTHENTICATIONS)
-        message = f"authentication '{kind}' is not supported as metadata of calls; use one of {names} in the header"
-        context.problem(message, authentication, "type", code="unsupported")
+    if credential.name and not _METADATA_NAME.fullmatch(credential.name.lower()):
+        message = f"'{authentication.key}' is not a name of metadata; use letters, digits, '-', '_' and '.'"
+        context.problem(message, authentication, "key", code="header-name")
         return None
-    keys = {"bearer": ("token",), "basic": ("username", "password"), "apikey": ("key", "value")}[kind]
-    texts = []
-    for key in keys:
-        text = getattr(authentication, key)
-        if not text:
-            message = f"'{key}' is missing; authentication '{kind}' needs it"
-            context.problem(message, authentication, key, code="missing-key")
-            return None
-        texts.append(context.secret(text, authentication, key))
-    name = "authorization" if kind != "apikey" else (authentication.key or "").lower()
-    return name, kind, tuple(texts)
-
-
-def _metadata(credential: Credential | None) -> Metadata:
-    if credential is None:
-        return ()
-    name, kind, templates = credential
-    texts = [template.text({}) for template in templates]
-    if any(not (text.isascii() and text.isprintable()) for text in texts):
-        raise UpstreamInvalidError("the credential of the API is not ASCII text")
-    if kind == "basic":
-        return ((name, f"Basic {b64encode(':'.join(texts).encode()).decode()}"),)
-    return ((name, texts[-1] if kind == "apikey" else f"Bearer {texts[0]}"),)
+    return credential

@@ -9,7 +9,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
-from .channel import Metadata, Upstream
+from .channel import Upstream
 
 _PATHS: Final = (
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -19,19 +19,19 @@ _UNIMPLEMENTED: Final = 501
 _MOST_FILES: Final = 1000
 
 
-async def read_files(upstream: Upstream, metadata: Metadata) -> list[FileDescriptorProto]:
+async def read_files(upstream: Upstream) -> list[FileDescriptorProto]:
     """Return the files of all services and their imports, by name; raise `UpstreamError`."""
     try:
-        return await _read_files(upstream, _PATHS[0], metadata)
+        return await _read_files(upstream, _PATHS[0])
     except UpstreamStatusError as error:
         if error.upstream_status != _UNIMPLEMENTED:
             raise
-    return await _read_files(upstream, _PATHS[1], metadata)
+    return await _read_files(upstream, _PATHS[1])
 
 
-async def _read_files(upstream: Upstream, path: str, metadata: Metadata) -> list[FileDescriptorProto]:
+async def _read_files(upstream: Upstream, path: str) -> list[FileDescriptorProto]:
     async def ask(request: ServerReflectionRequest) -> Any:
-        return await _ask(upstream, path, metadata, request)
+        return await _ask(upstream, path, request)
 
     listed = await ask(ServerReflectionRequest(list_services=""))
     names = [each.name for each in listed.list_services_response.service if not each.name.startswith("grpc.")]
@@ -59,8 +59,8 @@ def _add(files: dict[str, FileDescriptorProto], response: Any) -> None:
         files[file.name] = file
 
 
-async def _ask(upstream: Upstream, path: str, metadata: Metadata, request: ServerReflectionRequest) -> Any:
-    responses = upstream.stream(path, request.SerializeToString(), metadata)
+async def _ask(upstream: Upstream, path: str, request: ServerReflectionRequest) -> Any:
+    responses = upstream.stream(path, request.SerializeToString(), ())
     try:
         async for message in responses:
             return ServerReflectionResponse.FromString(message)

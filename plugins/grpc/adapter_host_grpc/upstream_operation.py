@@ -27,7 +27,8 @@ from .upstream_schemas import Schemas
 from .values import FormError
 
 if TYPE_CHECKING:
-    from .channel import Metadata, Upstream
+    from .call_credential import Metadata
+    from .channel import Upstream
 
 _LINES: Final = "application/x-ndjson"
 

@@ -42,11 +42,13 @@ class McpConsumer(Consumer[McpConfig]):
         server = Server.compile(config, context)
         context.raise_problems()
         connection = server.connection()
-        await connection.start()
+        server.start()
         try:
+            await connection.start()
             return await connection.call(read_definitions)
         finally:
             await connection.stop()
+            await server.stop()
 
     def operations(self) -> Sequence[ConsumedOperation]:
         return self._operations
@@ -60,15 +62,13 @@ class McpConsumer(Consumer[McpConfig]):
         for operation in self._operations:
             operation.connection = connection
         self._connection = connection
-        if self._server.tls is not None:
-            self._server.tls.start()
+        self._server.start()
         await connection.start()
 
     async def stop(self) -> None:
         if self._connection is not None:
             await self._connection.stop()
-        if self._server.tls is not None:
-            await self._server.tls.stop()
+        await self._server.stop()
 
     async def _compare(self, client: Client) -> None:
         from mcp.shared.exceptions import MCPError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 import httpx2
 import orjson
@@ -16,11 +18,13 @@ from mcp.client import Transport
 from mcp.client.streamable_http import streamable_http_client
 
 from adapter_host import (
+    Authorizer,
     ClientProxy,
     ClientTls,
     ClientTunnel,
     HeaderWriter,
     RejectionLog,
+    UpstreamCredential,
     UpstreamDisconnectedError,
     UpstreamError,
     UpstreamIncompleteError,
@@ -32,8 +36,7 @@ from adapter_host import (
     read_at_most,
 )
 
-from .credentials import Credential
-from .failures import is_protocol_error, too_large
+from .failures import copy_error, is_protocol_error, too_large
 
 _INCOMPLETE: Final = "the MCP server closed the connection within the response"
 _CONNECTIONS: Final = 100
@@ -62,13 +65,14 @@ def _note(error: UpstreamError) -> None:
 
 @dataclass(frozen=True, slots=True)
 class HttpEndpoint:
-    """An MCP endpoint, and how it is called. `response_limit` is in bytes, the timeout in seconds."""
+    """An MCP endpoint, and how it is called. `response_limit` is in bytes, the timeouts in seconds."""
 
     url: str
-    credential: Credential | None
+    authorizer: Authorizer
     header_writers: tuple[HeaderWriter, ...]
     response_limit: int
     connect_timeout: float
+    total_timeout: float
     tls: ClientTls | None = None
     proxy: ClientProxy | None = None
     rejections: RejectionLog | None = None
@@ -76,8 +80,6 @@ class HttpEndpoint:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[object]:
         headers = {"User-Agent": "adapter-host", "Accept-Encoding": "identity"}
-        if self.credential is not None:
-            headers[self.credential.name] = self.credential.value
         client = httpx2.AsyncClient(
             headers=headers,
             transport=_LimitedTransport(self),
@@ -123,10 +125,13 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
 
     def __init__(self, endpoint: HttpEndpoint) -> None:
         self._endpoint = endpoint
+        self._origin = _origin(httpx2.URL(endpoint.url))
         self._context = client_tls_context() if endpoint.tls is None else endpoint.tls.current.context
         self._tunnel = _tunnel(endpoint)
         self._inner = self._new()
         self._former: httpx2.AsyncHTTPTransport | None = None
+        self._has_sent = False
+        self._refusal: UpstreamError | None = None
 
     def _new(self) -> httpx2.AsyncHTTPTransport:
         return _transport(self._context, self._endpoint.proxy, self._tunnel)
@@ -137,7 +142,11 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
         if self._endpoint.tls is not None:
             await self._use(self._endpoint.tls, request)
         if request.method != "POST":
-            return await self._inner.handle_async_request(request)
+            try:
+                return await self._authorized(request)
+            except UpstreamError as error:
+                # The SDK expects failures of its client.
+                raise httpx2.ConnectError(error.message, request=request) from error
         try:
             return await self._send(request)
         except UpstreamError as error:
@@ -155,9 +164,40 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
             if former is not None:
                 await former.aclose()
 
+    async def _authorized(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request with the credential; after a 401, once more with another value, if there is one."""
+        authorizer = self._endpoint.authorizer
+        credential = authorizer.credential
+        if credential is None or _origin(request.url) != self._origin:
+            return await self._inner.handle_async_request(request)
+        deadline = asyncio.get_running_loop().time() + self._endpoint.total_timeout
+        method, target = request.method, request.url.raw_path.decode()
+        if self._refusal is not None:
+            raise copy_error(self._refusal)
+        try:
+            value = await authorizer.value(deadline, method=method, target=target)
+        except UpstreamError as error:
+            # The other requests of the handshake would wait for the authorization server again.
+            self._refusal = None if self._has_sent else error
+            raise
+        self._has_sent = True
+        response = await self._inner.handle_async_request(_with_credential(request, credential, value))
+        if response.status_code != 401:
+            return response
+        challenges = response.headers.get_list("WWW-Authenticate")
+        try:
+            value = await authorizer.value_after(value, deadline, challenges=challenges, method=method, target=target)
+        except BaseException:
+            await response.aclose()
+            raise
+        if value is None:
+            return response
+        await response.aclose()
+        return await self._inner.handle_async_request(_with_credential(request, credential, value))
+
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         try:
-            response = await self._inner.handle_async_request(request)
+            response = await self._authorized(request)
         except httpx2.ProxyError as error:
             raise self._unreachable(f"the proxy responded with status {str(error)[:3]}") from error
         except (httpx2.ConnectTimeout, httpx2.ConnectError, httpx2.PoolTimeout) as error:
@@ -214,6 +254,23 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
             await self._former.aclose()
         if self._tunnel is not None:
             await self._tunnel.stop()
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _with_credential(request: httpx2.Request, credential: UpstreamCredential, value: str | None) -> httpx2.Request:
+    if value is None:
+        return request
+    if credential.in_ == "header":
+        request.headers[credential.name] = value
+        return request
+    # The client logs the URL of its own request.
+    pair = f"{quote(credential.name, safe='')}={quote(value, safe='')}".encode()
+    url = request.url.copy_with(query=b"&".join(filter(None, (request.url.query, pair))))
+    headers, extensions = request.headers, request.extensions
+    return httpx2.Request(request.method, url, headers=headers, stream=request.stream, extensions=extensions)
 
 
 class _LimitedEvents(httpx2.AsyncByteStream):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from adapter_host import (
+    Authorizer,
     BuildContext,
     ClientProxy,
     ClientTls,
@@ -15,15 +16,18 @@ from adapter_host import (
     Template,
     compile_client_proxy,
     compile_client_tls,
+    compile_upstream_credential,
 )
 
 from .config import McpConfig
 from .connection import Connection, Ready
-from .credentials import Credential, compile_credential
 from .http import HttpEndpoint
 from .stdio import StdioEndpoint
 
 _log = logging.getLogger("adapter_host.mcp")
+
+_TOKEN_PART: Final = 0.9
+"""The part of the time to connect that a token request may take: the error then names the server that was slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Server:
     config: McpConfig
     context: BuildContext
     url: Template | None
-    credential: Credential | None
+    authorizer: Authorizer
     command: Template | None
     arguments: tuple[Template, ...]
     environment: dict[str, Template]
@@ -53,40 +57,60 @@ class Server:
                 context.problem(f"'{template.masked()}' is not an http or https URL", config, "url", code="url")
             if config.tls is not None and text.startswith("http://"):
                 context.warn("'x-tls' has no effect with an http:// URL; set an https:// 'url'", config, "x-tls")
+        tls = compile_client_tls(config.tls, context)
+        proxy = compile_client_proxy(config.proxy, config, context)
+        credential = compile_upstream_credential(config.authentication, context)
+        connect, total = _timeouts(config, context)
+        # A flow may use half of its time for a token.
+        authorizer = Authorizer(
+            credential, context, connect, min(total, 2 * _TOKEN_PART * connect), tls=tls, proxy=proxy
+        )
         return cls(
             config,
             context,
             template,
-            compile_credential(config.authentication, context),
+            authorizer,
             None if config.command is None else context.secret(config.command, config, "command"),
             tuple(context.secret(text, config, "arguments", index) for index, text in enumerate(config.arguments)),
             {name: context.secret(text, config, "environment", name) for name, text in config.environment.items()},
-            compile_client_tls(config.tls, context),
-            compile_client_proxy(config.proxy, config, context),
+            tls,
+            proxy,
         )
+
+    def start(self) -> None:
+        """Follow files of TLS, and prepare requests for tokens; nothing is sent yet."""
+        if self.tls is not None:
+            self.tls.start()
+        if self.url is not None:
+            self.authorizer.start(self.url.text({}))
+
+    async def stop(self) -> None:
+        """Undo `start`."""
+        await self.authorizer.stop()
+        if self.tls is not None:
+            await self.tls.stop()
 
     def connection(self, on_ready: Ready | None = None) -> Connection:
         """Return a connection that is not open yet."""
-        settings, timeout = self.context.settings, self.config.timeout
-        connect_timeout = timeout.connect or settings.connect_timeout
+        timeouts = _timeouts(self.config, self.context)
         return Connection(
-            self._endpoint(connect_timeout),
+            self._endpoint(*timeouts),
             self.config.namespace,
             self.config.protocol_version,
-            connect_timeout,
-            timeout.total or settings.total_timeout,
+            *timeouts,
             self.context.loaded.masked,
             on_ready,
         )
 
-    def _endpoint(self, connect_timeout: float) -> HttpEndpoint | StdioEndpoint:
+    def _endpoint(self, connect_timeout: float, total_timeout: float) -> HttpEndpoint | StdioEndpoint:
         limit = self.context.settings.response_limit
         if self.url is not None:
             url, writers = self.url.text({}), self.context.header_writers
-            rejections = None
-            if self.credential is not None:
-                rejections = RejectionLog(_log, self.config.namespace, self.credential.masked)
-            return HttpEndpoint(url, self.credential, writers, limit, connect_timeout, self.tls, self.proxy, rejections)
+            rejections, credential = None, self.authorizer.credential
+            if credential is not None:
+                rejections = RejectionLog(_log, self.config.namespace, credential.masked)
+            times = connect_timeout, total_timeout
+            return HttpEndpoint(url, self.authorizer, writers, limit, *times, self.tls, self.proxy, rejections)
         assert self.command is not None
         file = Path(self.context.loaded.source.file)
         return StdioEndpoint(
@@ -97,3 +121,9 @@ class Server:
             limit,
             self.context.loaded.masked,
         )
+
+
+def _timeouts(config: McpConfig, context: BuildContext) -> tuple[float, float]:
+    """Return the seconds to connect, and those of a call."""
+    settings, timeout = context.settings, config.timeout
+    return timeout.connect or settings.connect_timeout, timeout.total or settings.total_timeout

@@ -223,7 +223,7 @@ async def test_response_limit_over_both_transports(serve: Serve, command: dict[s
         ({"url": "http://x", "command": "y"}, "invalid"),
         ({"command": "y", "authentication": {"type": "bearer", "token": "x"}}, "invalid"),
         ({"url": "ftp://x"}, "url"),
-        ({"url": "http://x", "authentication": {"type": "digest", "username": "a", "password": "b"}}, "unsupported"),
+        ({"url": "http://x", "authentication": {"type": "mutualTLS"}}, "unsupported"),
         ({"url": "http://x", "authentication": {"type": "apikey", "key": "a b", "value": "b"}}, "header-name"),
         ({"url": "http://x", "authentication": {"type": "bearer"}}, "missing-key"),
         ({"url": "http://x", "authentication": {"type": "bearer", "token": "a\nb"}}, "credential"),

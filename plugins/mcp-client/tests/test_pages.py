@@ -37,7 +37,7 @@ def test_every_example_is_built(page: Path) -> None:
         document = {
             "naftiko": "1.0.0-alpha2",
             "binds": [
-                {"namespace": "weather", "keys": {"TOKEN": "WEATHER_TOKEN"}},
+                {"namespace": "weather", "keys": {"TOKEN": "WEATHER_TOKEN", "CLIENT": "CLIENT", "SECRET": "SECRET"}},
                 {"namespace": "system", "keys": {"PATH": "PATH"}},
             ],
             "capability": {"consumes": data.get("consumes", consumes), **data.get("capability", data)},
