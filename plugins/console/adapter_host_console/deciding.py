@@ -6,17 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from adapter_host import (
-    CallSite,
-    DecisionService,
-    Host,
-    OperationError,
-    PendingDecision,
-    Principal,
-)
+from adapter_host import CallSite, DecisionService, Host, OperationError, PendingDecision
 
 from .guard import RejectedError
-from .roles import Person, Role
+from .roles import Person, Role, principal_of
 
 MAX_SHOWN: Final = 100
 """Calls that are shown; further ones follow when these are decided."""
@@ -33,7 +26,7 @@ class Decisions:
 
     async def waiting(self, person: Person) -> dict[str, Any]:
         """Return the calls that wait, the oldest of each plugin first; arguments only if the person may decide."""
-        now, principal, may_decide = self._now(), _principal(person), person.role is Role.OPERATOR
+        now, principal, may_decide = self._now(), principal_of(person), person.role is Role.OPERATOR
         found: list[dict[str, Any]] = []
         try:
             for number, service in enumerate(self._host.services.find(DecisionService)):
@@ -50,7 +43,7 @@ class Decisions:
             raise RejectedError(400, "'decision' is neither 'approve' nor 'deny'")
         if not isinstance(decision_id, str):
             raise RejectedError(400, "'id' must be a text")
-        principal = _principal(person)
+        principal = principal_of(person)
         try:
             with CallSite().call("console", principal=principal, client_address=address):
                 await service.decide(decision_id, approve=approve, principal=principal)
@@ -63,11 +56,6 @@ class Decisions:
         if type(number) is not int or not 0 <= number < len(services):
             raise RejectedError(404, "no plugin has this call")
         return services[number]
-
-
-def _principal(person: Person) -> Principal:
-    """Return a principal without a subject: the names of a document's approvers are those of its own pages."""
-    return Principal(client=f"{person.name}, in the console" if person.name else "an operator in the console")
 
 
 def _shown(service: int, decision: PendingDecision, now: float, *, may_decide: bool) -> dict[str, Any]:

@@ -12,7 +12,17 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from adapter_host import AdapterHostError, DocumentProblem, Host, LanguageService, ProblemsError, new_request_id
+from adapter_host import (
+    AdapterHostError,
+    AuditService,
+    CallSite,
+    DocumentProblem,
+    Host,
+    LanguageService,
+    OperationError,
+    ProblemsError,
+    new_request_id,
+)
 
 from .capability_files import (
     MAX_BYTES,
@@ -26,6 +36,7 @@ from .details import problems
 from .differences import differences
 from .guard import RejectedError
 from .json_bodies import json_response, read_json
+from .roles import PERSON, principal_of
 
 MAX_PROBLEMS: Final = 200
 """Problems of a text that are shown; they are in the order of the text."""
@@ -81,9 +92,24 @@ class FileRoutes:
     async def _save(self, request: web.Request) -> web.Response:
         served, sent = self._find(request), await _read_text(request)
         text, version = _text(sent), _version(sent)
-        written = await asyncio.to_thread(replace_file, served.file, text, version)
+        principal = principal_of(request[PERSON])
+        try:
+            with CallSite().call("console", principal=principal, client_address=request.remote):
+                written = await self._replace(served.file, text, version)
+        except OperationError as error:
+            raise RejectedError(error.status, error.message) from error
         _LOG.info("the console has changed '%s'", served.file)
         return json_response({"version": written, **await self._reload()})
+
+    async def _replace(self, file: str, text: str, version: str) -> str:
+        """Replace the text of a file, which is recorded in the audit logs, and return its new version."""
+        logs = self._host.services.find(AuditService)
+        for log in logs:
+            log.check()
+        written = await asyncio.to_thread(replace_file, file, text, version)
+        for log in logs:
+            log.record("edit", {"file": file, "sha256_before": version, "sha256": written})
+        return written
 
     async def _reload(self) -> dict[str, Any]:
         """Reload, and return the outcome: after a failed one, the host serves the version before."""

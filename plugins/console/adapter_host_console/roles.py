@@ -9,6 +9,8 @@ from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
+from adapter_host import Principal
+
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
 _ROLES: Final = "adapter_host_console_roles"
@@ -28,6 +30,11 @@ class Person:
 
     role: Role
     name: str | None = None
+
+
+def principal_of(person: Person) -> Principal:
+    """Return a principal without a subject: the names of a document's approvers are those of its own pages."""
+    return Principal(client=f"{person.name}, in the console" if person.name else "an operator in the console")
 
 
 PERSON: Final = web.RequestKey("adapter_host_console_person", Person)

@@ -101,8 +101,10 @@ class Editor:
 
 
 @asynccontextmanager
-async def editing(capsys: pytest.CaptureFixture[str], *files: Path, edit: bool = True) -> AsyncIterator[Editor]:
-    settings = Settings(mock=True, plugins={"console": {"port": 0, "edit": edit}})
+async def editing(
+    capsys: pytest.CaptureFixture[str], *files: Path, edit: bool = True, **plugins: Any
+) -> AsyncIterator[Editor]:
+    settings = Settings(mock=True, plugins={"console": {"port": 0, "edit": edit}, **plugins})
     host = Host(*files, settings=settings)
     async with host, aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         await asyncio.sleep(0)
@@ -152,6 +154,26 @@ async def test_a_change_is_served(editor: Editor, shop: OnDisk) -> None:
     assert [each.name for each in shop.folder.iterdir()] == ["shop.yaml"]
     assert tools(editor.host) == ["create-order", "look-up"]
     assert (await editor.save(file, SHOP, outcome["version"]))[1]["reloaded"]
+
+
+async def test_a_change_is_in_the_audit_log(shop: OnDisk, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    log = tmp_path / "logs/audit.jsonl"
+    log.parent.mkdir()
+    async with editing(capsys, shop.path, audit={"file": str(log), "whenUnavailable": "refuse"}) as editor:
+        file = await editor.open()
+        status, outcome = await editor.save(file, RENAMED)
+        assert status == 200
+        record = json.loads(log.read_text().splitlines()[-1])
+        changed = (record["event"], record["file"], record["sha256_before"], record["sha256"])
+        assert changed == ("edit", str(shop), file["version"], outcome["version"])
+        assert record["principal"]["client"] == "an operator in the console"
+        log.unlink()
+        log.mkdir()
+        file = await editor.open()
+        status, problem = await editor.save(file, SHOP)
+        assert (status, problem["detail"]) == (500, "the edit was made, but it cannot be recorded")
+        status, problem = await editor.save(await editor.open(), RENAMED)
+        assert (status, problem["detail"], shop.text) == (503, "the audit log cannot be written", SHOP)
 
 
 async def test_a_reload_that_fails_leaves_the_version_before(editor: Editor, shop: OnDisk) -> None:
