@@ -277,3 +277,32 @@ async def test_attached_to_an_application(session: aiohttp.ClientSession) -> Non
         with pytest.raises(ProblemsError, match="in one application"):
             await inside.reload(saying("a", port=1), saying("b", port=2))
         assert await ask(session, str(server.make_url("/api/back"))) == (200, "three")
+
+
+async def test_a_call_beyond_the_drain_timeout_does_not_blame_the_api(session: aiohttp.ClientSession) -> None:
+    begun, endless = asyncio.Event(), asyncio.Event()
+
+    async def respond(_: web.Request) -> web.Response:
+        begun.set()
+        await endless.wait()
+        return web.Response()
+
+    api = web.Application()
+    api.router.add_get("/slow", respond)
+    async with TestServer(api) as server:
+        consumes = [{"type": "http", "namespace": "api", "baseUri": str(server.make_url("")).rstrip("/"), "resources": [
+            {"name": "slow", "path": "/slow", "operations": [{"name": "get", "method": "GET"}]}
+        ]}]  # fmt: skip
+        exposes = [{"type": "rest", "namespace": "web", "port": 0, "resources": [
+            {"path": "/slow", "operations": [{"method": "GET", "name": "slow", "call": "api.get"}]}
+        ]}]  # fmt: skip
+        slow = {"naftiko": "1.0.0-alpha2", "capability": {"consumes": consumes, "exposes": exposes}}
+        async with Host(slow, settings=Settings(environment={}, drain_timeout=0.01)) as served:
+            call = asyncio.create_task(session.get(f"{served.status()[0].url}/slow"))
+            await begun.wait()
+            await served.reload(slow)
+            async with await call as response:
+                problem = await response.json()
+        endless.set()
+    assert (response.status, problem["sent"]) == (502, True)
+    assert problem["detail"].startswith("the call took longer than the host waits")

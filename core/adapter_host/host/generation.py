@@ -274,6 +274,8 @@ class Generation:
 
     async def _stop_each(self) -> list[tuple[str, BaseException]]:
         self._refuse_calls()
+        for limiter in self.limiters:
+            limiter.cut_off()
         errors: list[tuple[str, BaseException]] = []
         while self._started:
             label, stop = self._started.pop()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from adapter_host.document.messages import count_noun
-from adapter_host.errors import UnavailableError
+from adapter_host.errors import OperationError, UnavailableError, UpstreamError
 
 from .operation import Arguments, Call
 from .result import Result
@@ -42,12 +42,13 @@ class InFlightCounter:
 class CallLimiter(InFlightCounter):
     """Counts and limits the calls in flight of one exposer; once closed, it rejects new calls."""
 
-    __slots__ = ("_closed", "_limit")
+    __slots__ = ("_closed", "_limit", "cuts_off")
 
     def __init__(self, limit: int) -> None:
         super().__init__()
         self._limit = limit
         self._closed = False
+        self.cuts_off = False
 
     def enter(self) -> None:
         """Increment the count; raise `UnavailableError` when closed or at the limit."""
@@ -59,11 +60,25 @@ class CallLimiter(InFlightCounter):
 
     def open(self) -> None:
         """Accept calls."""
-        self._closed = False
+        self._closed = self.cuts_off = False
 
     def close(self) -> None:
         """Reject new calls."""
         self._closed = True
+
+    def cut_off(self) -> None:
+        """Report from now on that the host, and not the API, has closed the connections of calls in flight."""
+        self.cuts_off = True
+
+
+def _cut_off_error(error: UpstreamError) -> OperationError:
+    """Return the error of a call whose connection the host has closed; only one that was not sent may be repeated."""
+    text = "the call took longer than the host waits when it stops or reloads, so its connection was closed"
+    if error.sent is False:
+        unavailable = UnavailableError(f"{text}; the request was not sent")
+        return unavailable if error.step is None else unavailable.in_step(error.step)
+    failed = UpstreamError(text, sent=error.sent)
+    return failed if error.step is None else failed.in_step(error.step)
 
 
 def limit_calls(call: Call, check: Callable[[Arguments], Arguments], limiter: CallLimiter) -> Call:
@@ -74,8 +89,10 @@ def limit_calls(call: Call, check: Callable[[Arguments], Arguments], limiter: Ca
         limiter.enter()
         try:
             result = await call(checked)
-        except BaseException:
+        except BaseException as error:
             limiter.leave()
+            if limiter.cuts_off and isinstance(error, UpstreamError) and not error.has_response:
+                raise _cut_off_error(error) from error
             raise
         if result.stream is None:
             limiter.leave()
