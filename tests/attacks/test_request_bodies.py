@@ -187,9 +187,9 @@ async def test_valid_codings_are_decoded(namespace: str, coding: str) -> None:
 
 
 async def test_large_bodies_are_decoded_in_threads_of_their_own() -> None:
-    before = {thread.name for thread in threading.enumerate()}
     text = json.dumps({"text": "a" * (8 * MEBIBYTE)}).encode()
     async with running(document()) as served:
+        before = {thread.name for thread in threading.enumerate()}
         sent = await exchange(port_of(served, "rest"), post("/echo", gzip.compress(text, 1), "Connection: close"))
         assert status_of(sent) == 200
         assert sent.endswith(b'"size":"' + b"a" * (8 * MEBIBYTE) + b'"}')

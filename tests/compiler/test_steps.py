@@ -560,7 +560,7 @@ async def test_cancelled_call_cancels_all_steps() -> None:
         (Result(status=404, body=b"no", media_type="text/plain"), "step 'ships': the upstream returned 404"),
         (
             UpstreamUnreachableError("the upstream 'api' cannot be reached"),
-            "step 'ships': the upstream 'api' cannot be reached",
+            "step 'ships': the upstream 'api' cannot be reached; the request was not sent",
         ),
         (UnavailableError("busy", retry_after=3), "step 'ships': busy"),
         (ArgumentError("limit", "'limit' is too much"), "step 'ships': 'limit' is too much"),
@@ -619,7 +619,7 @@ async def test_failed_step_over_rest() -> None:
         async with session.get(f"{served.url('front')}/go") as response:
             expected = await response.json()
         assert (response.status, expected["step"]) == (502, "ship")
-        assert expected["detail"] == "step 'ship': the upstream 'api' cannot be reached"
+        assert expected["detail"] == "step 'ship': the upstream 'api' cannot be reached; the request was not sent"
         fake.responses["ship"] = giving({"imo": "1"})
         async with session.get(f"{served.url('front')}/go") as response:
             assert (await response.json(), "X-Failed-Step" in response.headers) == ({"imo": "1"}, False)

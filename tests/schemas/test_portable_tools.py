@@ -55,7 +55,8 @@ def test_tools_of_capabilities_follow_the_rules(path: Path) -> None:
         host = Host(path, settings=Settings(environment={}, mock=True))
     except ProblemsError:
         pytest.skip("the document is invalid")
-    assert check(host) == declared_tools(path)
+    found, declared = check(host), declared_tools(path)
+    assert found > declared if "x-include" in path.read_text(encoding="utf-8") else found == declared
 
 
 def declared_tools(path: Path) -> int:

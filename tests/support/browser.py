@@ -1,4 +1,4 @@
-"""Chromium of the system, and what its pages did."""
+"""Chromium of the system, and a record of its pages."""
 
 from __future__ import annotations
 

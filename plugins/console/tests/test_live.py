@@ -1,4 +1,4 @@
-"""The data of the pages of approvals, the audit log and health, and who may see and decide."""
+"""The data of the pages of approvals, the audit log and health, and the rights to see and to decide."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from adapter_host import (
     parse_size,
 )
 
-from .docs.paths import Docs
+from .page_paths import Docs
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 

@@ -28,8 +28,8 @@ from .config import RestConfig, RestOperationSpec, RestResource
 from .curl import curl_command
 from .declared_responses import compile_declared_responses
 from .docs.openapi import build_document, with_server
-from .docs.paths import application_paths, page_paths
 from .forward.routes import ForwardRoute, ForwardRouter, parse_forward_path
+from .page_paths import application_paths, page_paths
 from .path_variables import expand_patterns, match_input
 from .route import Route
 from .route_query import Pair, split_declared_path

@@ -14,9 +14,9 @@ from .body import read_json, reject_body
 from .body_reader import read_media
 from .caching import UNRESTRICTED
 from .docs.pages import Pages
-from .docs.paths import HOME
 from .forward.request import forwarded_arguments
 from .forward.routes import METHODS, ForwardRoute, ForwardRouter
+from .page_paths import HOME
 from .responses import (
     MethodNotAllowedError,
     allow_header,

@@ -14,11 +14,11 @@ import orjson
 from aiohttp import web
 
 from adapter_host import Authentication, PageFrame
+from adapter_host_rest.page_paths import APPLICATION, DOCUMENT, FILES, HOME, READING, Docs, application_files
 
 from .home import render_home
 from .openapi import with_server
 from .page import render_document
-from .paths import APPLICATION, DOCUMENT, FILES, HOME, READING, Docs, application_files
 
 _READING_FRAME: Final = PageFrame(resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8"))
 _APPLICATION_FRAME: Final = PageFrame(

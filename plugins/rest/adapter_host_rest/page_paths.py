@@ -1,4 +1,4 @@
-"""The paths of the additional pages."""
+"""The paths of the pages that describe the API, and their files."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def application_paths() -> frozenset[str]:
 @cache
 def application_files() -> Mapping[str, BrowserFile]:
     """Return the files of the application, by path."""
-    own = read_browser_files(resources.files(__package__).joinpath("static"))
+    own = read_browser_files(resources.files(__package__).joinpath("docs", "static"))
     return {f"{FILES}{name}": file for name, file in {**shared_browser_files(), **own}.items()}
