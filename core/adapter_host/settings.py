@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .base_uris import is_origin, parse_origin
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -50,7 +52,9 @@ class Settings:
 
     `discovered` has the definitions of APIs by consumer namespace, in the place of those in files beside the document.
 
-    `base_uris` is by consumer namespace, `ports` by exposer namespace (0 takes any free port). `environment` is the
+    `base_uris` are the addresses of consumed APIs in the place of those in the document: by consumer namespace, by the
+    origin in the document (`https://api.example.com`), which keeps the path, or of all (`*`). A namespace comes before
+    an origin, and an origin before `*`. `ports` is by exposer namespace (0 takes any free port). `environment` is the
     source of binds without a location; nothing else reads the process's environment. `body_limit` bounds a request's
     body, `response_limit` a buffered upstream response, `call_limit` the concurrent calls of one exposer.
     `allowed_hosts` and `allowed_origins` are accepted in Host and Origin headers in addition to loopback hosts;
@@ -124,3 +128,7 @@ class Settings:
     tls: TlsFiles | None = None
     worker: int | None = None
     watch_interval: float = 1.0
+
+    def __post_init__(self) -> None:
+        for key in filter(is_origin, self.base_uris):
+            parse_origin(key)

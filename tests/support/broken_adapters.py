@@ -641,6 +641,10 @@ class Station(Consumer[StationConfig]):
     config_class = StationConfig
     operation: ClassVar[type[Read]] = Read
 
+    @classmethod
+    def declared_address(cls, config: StationConfig, context: BuildContext) -> str | None:
+        return f"tcp://127.0.0.1:{config.port}"
+
     @property
     def address(self) -> tuple[str, int]:
         url = urlsplit(self.context.base_uri or f"tcp://127.0.0.1:{self.config.port}")

@@ -14,7 +14,7 @@ from adapter_host.host.discovery import Discovery
 from adapter_host.plugin.snapshots import Snapshot, SnapshotError, find_changes
 
 from .options.plugins import add_plugin_options, build_plugins
-from .options.shared import add_upstream_options, build_settings
+from .options.shared import add_upstream_options, build_settings, check_base_uris
 from .output.escapes import escape
 
 
@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the definitions; return 1 if an API fails or, with `--check`, if its definitions have changed."""
     discovery = Discovery(options.file, build_plugins(options), build_settings(options))
+    check_base_uris(options.base_uri, {config.namespace for config in discovery.consumers}, discovery.addresses)
     failed = False
     for namespace in _selected(discovery, options.namespace, options.file):
         try:

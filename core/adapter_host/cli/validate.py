@@ -19,10 +19,10 @@ from adapter_host.settings import Settings
 from .options.mcp_endpoint import add_mcp_endpoint_options, mcp_endpoint
 from .options.plugins import add_plugin_options, build_plugins, setting_values
 from .options.shared import (
+    add_base_uri_option,
     add_format_option,
     add_openapi_options,
     add_port_options,
-    base_uri_pair,
     check_namespaces,
     openapi_settings,
 )
@@ -49,10 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="validate each file as the only one (default: all as one host would serve them)",
     )  # fmt: skip
     add_format_option(parser)
-    parser.add_argument(
-        "--base-uri", action="append", default=[], type=base_uri_pair, metavar="NAMESPACE=URL",
-        help="base URL of a consumed API, instead of the one in the document (repeatable)",
-    )  # fmt: skip
+    add_base_uri_option(parser)
     add_openapi_options(parser)
     add_port_options(parser)
     add_mcp_endpoint_options(parser)

@@ -22,7 +22,7 @@ from adapter_host.operation.call_record import RecordedScope
 from adapter_host.operation.callers import CallSite
 from adapter_host.operation.limiter import CallLimiter
 from adapter_host.operation.operation import ConsumedOperation, Operations
-from adapter_host.plugin.consumer import Consumer
+from adapter_host.plugin.consumer import Consumer, consumer_context
 from adapter_host.plugin.context import NOT_DISCOVERED, BuildContext
 from adapter_host.plugin.exposer import Exposer, HttpExposer
 from adapter_host.plugin.loading.manager import Plugins
@@ -120,7 +120,8 @@ class _CapabilityCompiler:
             with self._section() as section:
                 self._resolve_schemas(config)
                 adapter = self._plugins.consumers[config.type]
-                context = self._context(config.namespace)
+                with self._plugins.named(adapter, "declared_address"):
+                    context = consumer_context(adapter, config, self._context(config.namespace))
                 writers = self._plugins.call_hook("upstream_headers", config=config, context=context)
                 context = replace(context, header_writers=tuple(writers))
                 consumer = self._construct(adapter, _label(config), config, context)

@@ -10,6 +10,7 @@ from adapter_host.capability.loaded import LoadedCapability
 from adapter_host.capability.spec import ConsumerConfig
 from adapter_host.compiler.loading.loader import load_document
 from adapter_host.errors import PluginError
+from adapter_host.plugin.consumer import consumer_context
 from adapter_host.plugin.context import BuildContext
 from adapter_host.plugin.loading.manager import Plugins
 from adapter_host.plugin.snapshots import Snapshot, snapshot_path
@@ -37,6 +38,17 @@ class Discovery:
         """The namespaces of the consumers that discover their operations."""
         return tuple(config.namespace for config in self.consumers if self._plugins.consumers[config.type].discovers)
 
+    @property
+    def addresses(self) -> tuple[str | None, ...]:
+        """The addresses of all consumers in the document."""
+        return tuple(self._context(config).declared_address for config in self.consumers)
+
+    def _context(self, config: ConsumerConfig) -> BuildContext:
+        adapter = self._plugins.consumers[config.type]
+        context = BuildContext(self._loaded, self._settings, config.namespace)
+        with self._plugins.named(adapter, "declared_address"):
+            return consumer_context(adapter, config, context)
+
     def path(self, namespace: str) -> Path:
         """Return the path of the file with the definitions of an API."""
         return snapshot_path(self._loaded.source.file, namespace)
@@ -44,8 +56,7 @@ class Discovery:
     async def run(self, namespace: str) -> Snapshot:
         """Return the definitions of an API; raise `ProblemsError`, `PluginError` or `UpstreamError`."""
         config = next(config for config in self.consumers if config.namespace == namespace)
-        consumer = self._plugins.consumers[config.type]
-        context = BuildContext(self._loaded, self._settings, namespace)
+        consumer, context = self._plugins.consumers[config.type], self._context(config)
         definitions = await consumer.discover(config, context)
         context.raise_problems()
         try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from adapter_host.base_uris import find_base_uri
 from adapter_host.capability.spec import ConsumerConfig
 from adapter_host.operation.inputs import Input
 from adapter_host.operation.operation import Arguments, ConsumedOperation
@@ -66,6 +68,16 @@ class Consumer(ABC, Generic[ConsumerConfigT]):
         self.context = context
 
     @classmethod
+    def declared_address(cls, config: ConsumerConfigT, context: BuildContext) -> str | None:
+        """Return the address of the API in the document, which `context.base_uri` replaces; called before `__init__`.
+
+        It is `baseUri`, unless a subclass returns another. Return "" if the document has none, and None if this API has
+        none that a URL for all APIs could replace, such as the path of a file. Leave placeholders of secrets in it.
+        """
+        address: str | None = getattr(config, "base_uri", None)
+        return address or ""
+
+    @classmethod
     async def discover(cls, config: ConsumerConfigT, context: BuildContext) -> Any:
         """Connect to the API and return its definitions: plain JSON, mappings by name where order does not matter.
 
@@ -87,3 +99,10 @@ class Consumer(ABC, Generic[ConsumerConfigT]):
 
     async def stop(self) -> None:
         """Close the resources that `start` opened; may run in another task."""
+
+
+def consumer_context(adapter: type[Consumer[Any]], config: ConsumerConfig, context: BuildContext) -> BuildContext:
+    """Return the context of a consumer with the address in its document, and the one that replaces it."""
+    address = adapter.declared_address(config, context)
+    base_uri = find_base_uri(context.settings.base_uris, config.namespace, address)
+    return replace(context, declared_address=address, base_uri=base_uri)

@@ -60,6 +60,8 @@ class BuildContext:
     headers of every request, before it is sent. `access` checks the clients of an exposer, None if its document
     declares no `authentication`; the host itself checks those of an `HttpExposer`. `site` has the names of an exposer.
     `states` are those of the adapter that plugins show to people.
+    `declared_address` is that of a consumed API in the document, and `base_uri` the one that replaces it
+    (`--base-uri`).
     `describes_requests` is true if a plugin reads `REQUEST_DESCRIPTION` in the calls of an exposer. `report_refusal`
     calls `observe_refusal`.
     """
@@ -73,14 +75,11 @@ class BuildContext:
     site: CallSite = field(default_factory=CallSite, repr=False)
     sockets: list[SocketDeclaration] = field(default_factory=list, repr=False)
     describes_requests: bool = False
+    declared_address: str | None = None
+    base_uri: str | None = None
     states: list[AdapterState] = field(default_factory=list, repr=False, compare=False)
     observe_refusal: ObserveRefusal | None = field(default=None, repr=False)
     _snapshots: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
-
-    @property
-    def base_uri(self) -> str | None:
-        """The URL of the consumed API that replaces the one in the document (`--base-uri`)."""
-        return self.settings.base_uris.get(self.namespace)
 
     def shared_state(self, name: str, make: Callable[[], StateT]) -> StateT:
         """Return the state under a plugin's `name` that outlives reloads, created by `make` on first use.

@@ -28,6 +28,7 @@ from adapter_host import (
     UpstreamInvalidError,
     discover,
 )
+from adapter_host.base_uris import ALL, split_address
 
 from .contract import Contract, contract_test, remaining_tasks
 from .fake import Hold
@@ -303,11 +304,20 @@ class ConsumerContract(Contract, ABC):
 
     @contract_test
     async def test_base_uri(self) -> None:
-        """`context.base_uri` takes precedence over the address in the document."""
+        """`context.base_uri` takes precedence over the address in the document.
+
+        It is set by the namespace, for all APIs, and by the origin of the address in the document, if it has one and
+        both addresses have the same path.
+        """
         async with self._api() as entry:
             elsewhere, url = self.override(entry)
-            async with self._built(elsewhere, base_uris={entry["namespace"]: url}) as host:
-                assert (await _operation(host, self._first).call(self._first.arguments)).data == self._first.data
+            (origin, path), (target, target_path) = _split_declared(self._built(elsewhere)), split_address(url)
+            base_uris = [{entry["namespace"]: url}, {ALL: url}]
+            if origin and path.strip("/") == target_path.strip("/"):
+                base_uris.append({origin: target})
+            for each in base_uris:
+                async with self._built(elsewhere, base_uris=each) as host:
+                    assert (await _operation(host, self._first).call(self._first.arguments)).data == self._first.data
 
     @contract_test
     async def test_calls_outside_start_and_stop(self) -> None:
@@ -369,6 +379,11 @@ class ConsumerContract(Contract, ABC):
 def _consumer(host: Host) -> Consumer[Any]:
     consumer: Consumer[Any] = host.plans[0].consumers[0]
     return consumer
+
+
+def _split_declared(host: Host) -> tuple[str, str]:
+    """Return the origin of the address in the document, and the rest of it."""
+    return split_address(_consumer(host).context.declared_address or "")
 
 
 def _operation(host: Host, example: Example) -> ConsumedOperation:

@@ -76,6 +76,9 @@ class TestContract(ConsumerContract):
             self._shop = await stack.enter_async_context(serving())
             yield {"type": "grpc", "namespace": "api", "baseUri": self._shop.url}
 
+    def override(self, entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        return {**entry, "baseUri": "grpc://127.0.0.1:1"}, entry["baseUri"]
+
     async def fail(self, error: type[UpstreamError]) -> None:
         if error is UpstreamUnreachableError:
             await self._stack.aclose()

@@ -22,7 +22,7 @@ from .formats import accept_header
 from .forwarding import HttpPassThroughOperation
 from .guesses import refuse_guesses
 from .operation import HttpOperation
-from .request.base import compile_base, normalized_base
+from .request.base import compile_base, normalized_base, with_values
 from .request.scope import USER_AGENT, OperationScope
 from .upstream import Upstream
 
@@ -54,6 +54,11 @@ class HttpConsumer(Consumer[HttpConfig]):
             self._compile(resource, spec) for resource in config.resources for spec in resource.operations
         )
         refuse_guesses(self._operations, context)
+
+    @classmethod
+    def declared_address(cls, config: HttpConfig, context: BuildContext) -> str | None:
+        """Return the base URL with the values that the API declares."""
+        return with_values(config.base_uri or "", config, context)
 
     @property
     def base_uri(self) -> str:

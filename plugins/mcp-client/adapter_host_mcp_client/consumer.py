@@ -35,6 +35,11 @@ class McpConsumer(Consumer[McpConfig]):
         self._connection: Connection | None = None
 
     @classmethod
+    def declared_address(cls, config: McpConfig, context: BuildContext) -> str | None:
+        """Return the URL of the server; one that is a command has none."""
+        return config.url
+
+    @classmethod
     async def discover(cls, config: McpConfig, context: BuildContext) -> Any:
         from .definitions import read_definitions
         from .server import Server

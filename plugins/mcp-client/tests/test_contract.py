@@ -62,6 +62,9 @@ class TestHandshake(ConsumerContract):
         }
         await self._runner.cleanup()
 
+    def override(self, entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        return {**entry, "url": "http://127.0.0.1:1/mcp"}, entry["url"]
+
     async def fail(self, error: type[UpstreamError]) -> None:
         self._failing = error
         if error is UpstreamUnreachableError:

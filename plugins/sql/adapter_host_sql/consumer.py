@@ -28,6 +28,11 @@ class SqlConsumer(Consumer[SqlConfig]):
     config_class = SqlConfig
     discovers = True
 
+    @classmethod
+    def declared_address(cls, config: SqlConfig, context: BuildContext) -> str | None:
+        """Return None, because a URL of all APIs cannot replace a database."""
+        return None
+
     def __init__(self, config: SqlConfig, context: BuildContext) -> None:
         super().__init__(config, context)
         # Imported late: few documents consume a database.

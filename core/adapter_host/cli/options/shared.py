@@ -6,12 +6,13 @@ import argparse
 import ipaddress
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from dotenv import dotenv_values
 
+from adapter_host.base_uris import ALL, is_origin, parse_origin, split_address
 from adapter_host.cli import UsageError
 from adapter_host.compiler.plan import Plan
 from adapter_host.settings import Settings
@@ -47,8 +48,13 @@ def port_number(text: str) -> int:
 
 
 def base_uri_pair(text: str) -> tuple[str, str]:
-    """Parse `NAMESPACE=URL`; the consumer decides which schemes it supports."""
-    name, value = pair(text, "NAMESPACE=URL")
+    """Parse `NAMESPACE=URL`, `ORIGIN=URL` or `*=URL`; the consumer decides which schemes it supports."""
+    name, value = pair(text, "NAMESPACE=URL, ORIGIN=URL or '*=URL'")
+    if is_origin(name):
+        try:
+            name = parse_origin(name)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
     if not _URL.match(value):
         raise argparse.ArgumentTypeError(f"'{value}' is not a URL, such as https://api.example.com")
     return name, value
@@ -94,13 +100,14 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
         ("--port", getattr(options, "port", ()), exposers),
         ("--public-url", getattr(options, "public_url", ()), exposers | {""}),
         ("--uds", getattr(options, "uds", ()), exposers | {""}),
-        ("--base-uri", options.base_uri, consumers),
         ("--openapi", options.openapi, consumers),
         ("--overlay", options.overlay, consumers | {""}),
     ):
         for namespace in (name for name, _ in pairs if name not in known):
             choices = ", ".join(sorted(known - {""})) or "none"
             raise UsageError(f"{option}: unknown namespace '{namespace}' (known: {choices})")
+    addresses = [consumer.context.declared_address for plan in plans for consumer in plan.consumers]
+    check_base_uris(options.base_uri, consumers, addresses)
     configs = [exposer_plan.exposer.config for plan in plans for exposer_plan in plan.exposers]
     on_paths = {config.namespace for config in configs if getattr(config, "unix_socket", None) is not None}
     for namespace in (name for name, _ in getattr(options, "port", ()) if name in on_paths):
@@ -108,6 +115,18 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
     on_both = dict(getattr(options, "port", ())).keys() & dict(getattr(options, "uds", ())).keys()
     for namespace in sorted(on_both):
         raise UsageError(f"--port and --uds: '{namespace}' cannot listen on both; remove one")
+
+
+def check_base_uris(
+    base_uris: Iterable[tuple[str, str]], namespaces: Collection[str], addresses: Iterable[str | None]
+) -> None:
+    """Raise `UsageError` for a namespace or an origin that no consumed API has."""
+    origins = {split_address(address)[0] for address in addresses if address} - {""}
+    for key, _ in base_uris:
+        kind, known = ("origin", origins) if is_origin(key) else ("namespace", {*namespaces, ALL})
+        if key not in known:
+            choices = ", ".join(sorted({*known} - {ALL})) or "none"
+            raise UsageError(f"--base-uri: unknown {kind} '{key}' (known: {choices})")
 
 
 def network(text: str) -> str:
@@ -174,17 +193,19 @@ def _openapi_pair(text: str) -> tuple[str, str]:
     return pair(text, "NAMESPACE=FILE_OR_URL")
 
 
+def add_base_uri_option(group: argparse._ActionsContainer) -> None:
+    """Add the option for the addresses of consumed APIs."""
+    group.add_argument(
+        "--base-uri", action="append", default=[], type=base_uri_pair, metavar="API=URL",
+        help="base URL of consumed APIs, instead of the one in the document; API is a namespace, an origin such as "
+        "https://api.example.com, whose paths are kept, or * for all; zsh needs quotes: '*=URL' (repeatable)",
+    )  # fmt: skip
+
+
 def add_upstream_options(parser: argparse.ArgumentParser, *, mock: bool = True) -> None:
     """Add the options for consumed APIs, and that of mock servers with `mock`."""
     group = parser.add_argument_group("consumed APIs")
-    group.add_argument(
-        "--base-uri",
-        action="append",
-        default=[],
-        type=base_uri_pair,
-        metavar="NAMESPACE=URL",
-        help="base URL of a consumed API, instead of the one in the document (repeatable)",
-    )
+    add_base_uri_option(group)
     group.add_argument(
         "--env-file", metavar="FILE", help=".env file with secrets; environment variables take precedence"
     )

@@ -31,7 +31,7 @@ def compile_base(config: HttpConfig, context: BuildContext) -> Template | None:
                 code="no-base-uri",
             )
         return None
-    template = context.secret(_with_values(base_uri, config, context), config, "baseUri")
+    template = context.secret(with_values(base_uri, config, context), config, "baseUri")
     if context.settings.mock and template.secrets:
         return template  # Secrets are made up, so they are not URLs, and the mock server replaces this one.
     if _is_unset(template, config, context):
@@ -42,7 +42,7 @@ def compile_base(config: HttpConfig, context: BuildContext) -> Template | None:
     return template
 
 
-def _with_values(text: str, config: HttpConfig, context: BuildContext) -> str:
+def with_values(text: str, config: HttpConfig, context: BuildContext) -> str:
     """Return the text with the values that the API declares, and its other placeholders as tags."""
     values = dict(config.variables)
     values |= {spec.name: text_of(spec.value) for spec in config.input_parameters if spec.value is not None}
