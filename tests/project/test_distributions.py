@@ -72,6 +72,12 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     return built
 
 
+def test_the_manual_page_is_where_man_looks(artifacts: Artifacts) -> None:
+    with ZipFile(artifacts.wheel("adapter-host-core")) as wheel:
+        (path,) = (each for each in wheel.namelist() if each.endswith(".data/data/share/man/man1/adapter-host.1"))
+        assert wheel.read(path) == (ROOT / "core/man/adapter-host.1").read_bytes()
+
+
 @pytest.fixture(params=FOLDERS)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
