@@ -13,7 +13,7 @@ import pytest
 
 from adapter_host import cli
 from adapter_host.plugin.command import Command
-from tests.support.man_page import man_page
+from tests.support.man_page import man_page, parsers
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "core/man/adapter-host.1"
@@ -34,14 +34,13 @@ def test_page_matches_the_parser() -> None:
     assert PAGE.read_text() == expected(), "set ADAPTER_HOST_REWRITE=1 to write the page again"
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
-def test_every_option_of_a_command_is_in_its_section(name: str) -> None:
-    _, parsers = cli._build_parser([name], cli._commands([name]))
+@pytest.mark.parametrize(("name", "parser"), [pytest.param(*each, id=each[0]) for each in parsers()])
+def test_every_option_of_a_command_is_in_its_section(name: str, parser: argparse.ArgumentParser) -> None:
     section = PAGE.read_text().partition(f"\n.SS {name}\n")[2]
     section = re.split(r"\n\.S[HS] ", section)[0].replace("\\-", "-")
     lines = re.findall(r"(?m)^\.B (-.*)", section)
     named = {option for line in lines for option in re.findall(r"-{1,2}[a-z][a-z-]*", line)}
-    options = {option for action in parsers[name]._actions for option in action.option_strings}
+    options = {option for action in parser._actions for option in action.option_strings}
     assert "--help" in options
     assert options - named == set()
 

@@ -34,7 +34,7 @@ def man_page(date: str) -> str:
         ".SH OPTIONS",
         *_options(root._actions),
         ".SH COMMANDS",
-        *(line for name in cli.COMMANDS for line in _command(name)),
+        *(line for name, parser in parsers() for line in _command(name, parser)),
         ".SH EXIT STATUS",
         *_table("exit code"),
         ".SH ENVIRONMENT",
@@ -49,13 +49,22 @@ def man_page(date: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _command(name: str) -> Iterator[str]:
+def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Yield all commands and their subcommands with their parsers."""
+    for name in cli.COMMANDS:
+        _, commands = cli._build_parser([name], cli._commands([name]))
+        parser = commands[name]
+        yield name, parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                yield from ((f"{name} {subcommand}", subparser) for subcommand, subparser in action.choices.items())
+
+
+def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     """Yield the section of a command: its arguments and options in the groups of its help, and its examples."""
-    _, parsers = cli._build_parser([name], cli._commands([name]))
-    parser = parsers[name]
     positionals = " ".join(_invocation(action) for action in parser._actions if not action.option_strings)
     yield f".SS {_escaped(name)}"
-    yield from _synopsis(parser.prog, f"[OPTION ...] {positionals}")
+    yield from _synopsis(f"adapter-host {name}", f"[OPTION ...] {positionals}")
     yield ".PP"
     yield from _wrapped(parser.description or "")
     for group in parser._action_groups:
@@ -83,7 +92,13 @@ def _invocation(action: argparse.Action) -> str:
     """Return the names of an option with its value, or a positional argument."""
     metavar = action.metavar or (f"{{{','.join(action.choices)}}}" if action.choices else action.dest.upper())
     assert isinstance(metavar, str)
-    forms = {0: "", "?": f"[{metavar}]", "*": f"[{metavar} ...]", "+": f"{metavar} ..."}
+    forms = {
+        0: "",
+        "?": f"[{metavar}]",
+        "*": f"[{metavar} ...]",
+        "+": f"{metavar} ...",
+        argparse.PARSER: f"[{metavar}]",
+    }
     value = metavar if action.nargs is None else forms[action.nargs]
     return " ".join(filter(None, (", ".join(action.option_strings), value)))
 
