@@ -31,8 +31,8 @@ capability:
       namespace: front
       port: 0
       resources:
-        - {path: /orders, operations: [{method: GET, call: orders.list-orders}]}
-        - {path: /orders, operations: [{method: POST, call: orders.list-ordrs}]}
+        - path: /orders
+          operations: [{method: GET, call: orders.list-orders}, {method: POST, call: orders.list-ordrs}]
 """
 
 # Asks for everything at the places that the environment has, and writes the results as JSON.
