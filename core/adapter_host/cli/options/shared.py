@@ -106,7 +106,7 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
         for namespace in (name for name, _ in pairs if name not in known):
             choices = ", ".join(sorted(known - {""})) or "none"
             raise UsageError(f"{option}: unknown namespace '{namespace}' (known: {choices})")
-    addresses = [consumer.context.declared_address for plan in plans for consumer in plan.consumers]
+    addresses = (consumer.context.declared_address for plan in plans for consumer in plan.consumers)
     check_base_uris(options.base_uri, consumers, addresses)
     configs = [exposer_plan.exposer.config for plan in plans for exposer_plan in plan.exposers]
     on_paths = {config.namespace for config in configs if getattr(config, "unix_socket", None) is not None}
@@ -118,9 +118,11 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
 
 
 def check_base_uris(
-    base_uris: Iterable[tuple[str, str]], namespaces: Collection[str], addresses: Iterable[str | None]
+    base_uris: Collection[tuple[str, str]], namespaces: Collection[str], addresses: Iterable[str | None]
 ) -> None:
     """Raise `UsageError` for a namespace or an origin that no consumed API has."""
+    if not base_uris:
+        return
     origins = {split_address(address)[0] for address in addresses if address} - {""}
     for key, _ in base_uris:
         kind, known = ("origin", origins) if is_origin(key) else ("namespace", {*namespaces, ALL})
