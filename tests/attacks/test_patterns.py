@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from quickjs_rs import Runtime
 
@@ -275,6 +275,8 @@ def javascript() -> Iterator[Callable[[str, list[str]], Any]]:
 def test_patterns_match_as_in_javascript(
     javascript: Callable[[str, list[str]], Any], tokens: list[str], whole: bool
 ) -> None:
+    # Engines differ in where two groups may have one name.
+    assume(tokens.count("(?<n>") < 2)
     text = f"^{''.join(tokens)}$" if whole else "".join(tokens)
     try:
         compiled = compile_pattern(text)

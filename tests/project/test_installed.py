@@ -127,7 +127,15 @@ def test_new_plugin_serves_with_installed_plugins(served: int) -> None:
     with socket.create_connection(("127.0.0.1", served), timeout=20) as line, line.makefile("rw") as talk:
         for sent, response in (
             ('read {"id": 7}', {"result": {"name": "Vardø"}}),
-            ('read {"id": "seven"}', {"error": "'id' must be an integer (given \"seven\")", "status": 400}),
+            (
+                'read {"id": "seven"}',
+                {
+                    "error": "'id' must be an integer (given \"seven\")",
+                    "parameter": "id",
+                    "status": 400,
+                    "type": "ArgumentError",
+                },
+            ),
         ):
             talk.write(f"{sent}\n")
             talk.flush()
