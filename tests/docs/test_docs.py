@@ -191,6 +191,10 @@ async def test_the_exposer_of_the_guide_serves() -> None:
         ):
             status, body = await response_of("POST", url, **sent)
             assert (status, json.loads(body)["detail"]) == (400, detail)
+    document["capability"]["exposes"][0]["commands"] *= 2
+    async with running(document, plugins=plugins, skip_invalid=True) as served:
+        assert "another command has the word 'look'" in str(served.host.warnings[0])
+        assert await response_of("POST", served.url("shown") + "/look", json={"id": 7}) == (200, '{"id":7}')
 
 
 async def test_the_consumer_of_the_guide_is_called() -> None:

@@ -153,9 +153,11 @@ class Result:
 
     @property
     def data(self) -> Any:
-        """The body as plain data; None when empty.
+        """Plain data: a body is parsed as JSON whatever its `media_type`, or `UpstreamInvalidError`; None when empty.
 
-        Raises `UpstreamInvalidError` for an unexpected format, and `RuntimeError` for a stream that is not held.
+        The text `5` becomes a number, unless a consumer has its own parser. Check `holds_data` and
+        `is_json(media_type)` before, and read `body` for other content. Raises `RuntimeError` for a stream that is not
+        held.
         """
         if self._data is None:
             self._require_content()

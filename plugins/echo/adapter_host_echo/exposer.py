@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from base64 import b64encode
 from typing import Any
 
 from adapter_host import (
@@ -16,8 +17,11 @@ from adapter_host import (
     OperationError,
     Operations,
     OperationSpec,
+    Result,
+    decode_text,
     encode_json,
     error_details,
+    is_json,
     parse_json,
 )
 from pydantic import Field
@@ -40,9 +44,13 @@ class EchoExposer(Exposer[EchoConfig]):
         super().__init__(config, operations, context)
         self._operations_by_name: dict[str, Operation] = {}
         for operation in operations.values():
-            if self._operations_by_name.setdefault(operation.name, operation) is not operation:
-                message = f"another operation is named '{operation.name}'; rename one of them"
-                context.problem(message, operation.spec, "name", code="duplicate-name")
+            # With `--skip-invalid`, only the second one is left out.
+            with context.section() as section:
+                if operation.name in self._operations_by_name:
+                    message = f"another operation is named '{operation.name}'; rename one of them"
+                    context.problem(message, operation.spec, "name", code="duplicate-name")
+            if not section.skipped:
+                self._operations_by_name[operation.name] = operation
         self._socket = context.listen(self)
 
     async def start(self) -> None:
@@ -85,8 +93,8 @@ class EchoExposer(Exposer[EchoConfig]):
             name, _, arguments = line.strip().partition(" ")
             # Plugins and the log see who is calling.
             with self.context.call(whole_request=True, client_address=client_address):
-                result = await self._call(name, arguments)
-            return encode_json({"result": result}).decode()
+                content = await self._call(name, arguments)
+            return encode_json(content).decode()
         except OperationError as error:
             details = {**error_details(error), "status": error.status}
             return encode_json({"error": error.message, **details}).decode()
@@ -95,7 +103,7 @@ class EchoExposer(Exposer[EchoConfig]):
             log.exception("unexpected error")
             return encode_json({"error": "unexpected error", "status": 500}).decode()
 
-    async def _call(self, name: str, text: str) -> Any:
+    async def _call(self, name: str, text: str) -> dict[str, Any]:
         operation = self._operations_by_name.get(name)
         if operation is None:
             raise NotFoundError(f"unknown operation '{name}' (known: {', '.join(self._operations_by_name)})")
@@ -105,4 +113,16 @@ class EchoExposer(Exposer[EchoConfig]):
             arguments = None
         if not isinstance(arguments, dict):
             raise ArgumentError("arguments", "the arguments must be a JSON object")
-        return (await operation.call(arguments)).data
+        return _content(await operation.call(arguments), binary=operation.binary)
+
+
+def _content(result: Result, *, binary: bool) -> dict[str, Any]:
+    """Return JSON as it is or other text as `result`, and bytes in base64 with their media type."""
+    if result.holds_data or is_json(result.media_type) or not result.body:
+        return {"result": result.data}
+    if not binary:
+        try:
+            return {"result": decode_text(result.body, result.media_type)}
+        except ValueError:
+            pass  # bytes that are not declared as binary
+    return {"base64": b64encode(result.body).decode(), "media_type": result.media_type}

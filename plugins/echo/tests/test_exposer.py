@@ -9,10 +9,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from adapter_host import ProblemsError, StartError
+from adapter_host import ProblemsError, Result, StartError
 from adapter_host.testing import running
 
 READ: dict[str, Any] = {"name": "read", "inputParameters": [{"name": "id", "type": "integer", "required": True}]}
+RESULTS: list[tuple[Result, dict[str, Any]]] = [
+    (Result(body=b"5", media_type="application/json"), {"result": 5}),
+    (Result(body=b"5", media_type="text/plain"), {"result": "5"}),
+    (Result(body=b"\xe9", media_type="text/plain; charset=latin-1"), {"result": "é"}),
+    (Result(body=b"\x89PNG", media_type="image/png"), {"base64": "iVBORw==", "media_type": "image/png"}),
+    (Result(status=204, body=b"", media_type=""), {"result": None}),
+]
 
 
 def document(**keys: Any) -> dict[str, Any]:
@@ -42,6 +49,15 @@ async def test_duplicate_name_is_a_problem() -> None:
     with pytest.raises(ProblemsError, match="another operation is named 'read'"):
         async with running(document(operations=twice)):
             pass
+    async with running(document(operations=twice), skip_invalid=True) as served:
+        assert await ask(served.url("lines"), 'read {"id": 7}') == [{"result": {"id": 7}}]
+
+
+@pytest.mark.parametrize(("result", "response"), RESULTS)
+async def test_json_text_and_bytes(result: Result, response: dict[str, Any]) -> None:
+    async with running(document()) as served:
+        served.fake("weather").responses["read"] = lambda _: result
+        assert await ask(served.url("lines"), 'read {"id": 7}') == [response]
 
 
 async def test_responses_keep_request_order() -> None:
