@@ -22,6 +22,7 @@ from .callers import PRINCIPAL, call_reader
 from .connection.log import ConnectionLog
 from .connection.progress import SendWatch
 from .connection.rate_limited_log import RateLimitedLog
+from .http_errors import problem_of
 from .problem_json import problem_response
 from .refusals import ReportRefusal
 from .request_body import has_coded_body, reject_coded_body, stop_decoding
@@ -73,6 +74,8 @@ def access_middleware(
             if not decodes_bodies and hdrs.CONTENT_ENCODING in request.headers and has_coded_body(request):
                 return reject_coded_body()
             return await (handler(request) if sends is None else sends.handle(request, handler))
+        except web.HTTPException as error:
+            return problem_of(error, request)
         finally:
             requests.leave()
             if sends is not None:

@@ -21,6 +21,7 @@ from adapter_host.settings import Settings
 from .access import access_middleware
 from .access_log import record_site
 from .connection.requests import complete_headers
+from .http_errors import problem_middleware
 from .problem_json import SERVER
 from .refusals import ReportRefusal, refusal_reporter
 from .router import MountedApp, freeze_at
@@ -128,7 +129,7 @@ def origin_app(
     if not documents and not routes:
         return None
     routes.update(documents)
-    app = web.Application()
+    app = web.Application(middlewares=[problem_middleware])
     for path, handler in routes.items():
         app.router.add_get(path, handler)
     app.freeze()
