@@ -70,7 +70,7 @@ class Settings:
 
     `access_log` is called with the `CallRecord` of each request and each call at its end; it must not block, nor raise.
 
-    `worker` is the number of this process, from 1, among those that serve the same ports.
+    `worker` is the number of this process, from 1, among the `workers` that serve the same ports.
 
     The TLS files of consumed APIs are checked for changes every `watch_interval` seconds.
 
@@ -127,6 +127,7 @@ class Settings:
     state_prefix: str = "adapter-host"
     tls: TlsFiles | None = None
     worker: int | None = None
+    workers: int = 1
     watch_interval: float = 1.0
 
     def __post_init__(self) -> None:

@@ -102,6 +102,9 @@ def _idempotent(policy: IdempotencyPolicy, operation: Operation, context: BuildC
         message = "'idempotency' keeps responses in the state store, sealed; set ADAPTER_HOST_STATE_KEY"
         context.problem(message, operation.spec, *keys)
         return None
+    if context.settings.workers > 1 and not context.state.is_shared:
+        message = "each worker process has idempotency keys of its own: it carries out repeats of others; set --state"
+        context.warn(message, operation.spec, *keys, code="own-keys")
     repeatable = all(is_repeatable(upstream) for upstream in operation.upstream)
     return IdempotentOperation(policy, operation, context, repeatable=repeatable)
 

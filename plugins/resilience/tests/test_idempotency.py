@@ -18,6 +18,7 @@ from adapter_host import (
     OperationError,
     Principal,
     ProblemsError,
+    Settings,
     StoreUnavailableError,
     UnavailableError,
     UpstreamDisconnectedError,
@@ -204,6 +205,12 @@ async def test_outcome_is_unknown(orders: Orders, failure: Any) -> None:
                 await place(served.host)
             assert (caught.value.status, caught.value.sent) == (502, True)
     assert len(orders.orders) == 1
+
+
+def test_workers_without_a_shared_store_are_a_warning(orders: Orders) -> None:
+    exposed = document(orders, exposed={"idempotency": {}})
+    hosts = [Host(exposed, plugins=plugins(), settings=Settings(environment={}, workers=number)) for number in (1, 2)]
+    assert [[warning.code for warning in host.warnings] for host in hosts] == [[], ["own-keys"]]
 
 
 async def test_call_goes_on_if_its_caller_hangs_up(orders: Orders) -> None:

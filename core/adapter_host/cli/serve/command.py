@@ -140,6 +140,7 @@ def _build_host(
             state=options.state or configured_state(options),
             state_prefix=options.state_prefix,
             tls=configured_tls(options),
+            workers=options.workers,
             watch_interval=options.watch_interval,
             skip_invalid=options.skip_invalid,
             drain_timeout=options.drain_timeout,
