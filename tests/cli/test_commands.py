@@ -437,6 +437,8 @@ def test_call_body_fields(shop: str, run: Run) -> None:
     "arguments",
     [
         ("get-thnig", "id=7"),
+        ("api.gett",),
+        ("zzz.zzz",),
         ("zzz",),
         ("api.get",),
         ("get-thing",),

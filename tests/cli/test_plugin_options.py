@@ -226,6 +226,10 @@ def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["exposes rest: adapter_host_rest.exposer.RestExposer", "plugin rest (adapter-host-rest 0.1.0)"]
     assert any(line.split() == ["resources", "list", "of", "RestResource", "yes", "-"] for line in lines)
+    assert any(line.split() == ["port", "integer", "(0", "to", "65535)", "yes", "-"] for line in lines)
+    assert main(["plugins", "show", "control"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["timeout", "integer", "(at", "least", "1)", "-", "60000"] for line in lines)
     assert main(["plugins", "show", "exposes.mcp", "--format", "json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert (shown["kind"], shown["type"], shown["plugin"]) == ("exposes", "mcp", "mcp")

@@ -161,9 +161,10 @@ def _find_target(name: str, host: Host) -> CallTarget:
         print_problems(ProblemsError(warning for warning in host.warnings if warning.message.startswith(SKIPPED)))
         for reason in (plan.refusals[name] for plan in host.plans if name in plan.refusals):
             raise UsageError(f"operation '{name}' {reason}")
-        names = [target.names[0] for target in targets]
-        choices = ", ".join(dict.fromkeys(names[:10]))
-        raise UsageError(f"unknown operation '{name}'{did_you_mean(name, names) or f' (known: {choices})'}")
+        hint = did_you_mean(name, (each for target in targets for each in target.names))
+        form = -1 if "." in name else 0
+        choices = ", ".join(list(dict.fromkeys(target.names[form] for target in targets))[:10])
+        raise UsageError(f"unknown operation '{name}'{hint or f' (known: {choices})'}")
     if len({target.upstream for target in matches}) > 1:
         qualified_names = ", ".join(target.names[-1] for target in matches[:10])
         raise UsageError(f"operation '{name}' is ambiguous; use one of: {qualified_names}")

@@ -26,6 +26,23 @@ _KINDS: Final = {
 }
 """The attributes of `Plugins` and `PluginInfo` by kind of type."""
 
+_RANGES: Final = (
+    ("minimum", "maximum", ""),
+    ("minLength", "maxLength", "length "),
+    ("minItems", "maxItems", "length "),
+)
+_BOUNDS: Final = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "less than {}",
+    "minLength": "length at least {}",
+    "maxLength": "length at most {}",
+    "minItems": "length at least {}",
+    "maxItems": "length at most {}",
+}
+"""The words for the bounds of values, by keyword of JSON Schema."""
+
 _WORDS: Final = {"string": "text", "object": "mapping", "boolean": "true or false"}
 
 
@@ -124,6 +141,15 @@ def _default(value: Mapping[str, Any]) -> str:
     return "-" if default in (None, [], {}) else to_json(default)
 
 
+def _range(schema: Mapping[str, Any]) -> str:
+    """Return the bounds of a value in parentheses: ` (1 to 65535)`, ` (at least 1)`; empty without any."""
+    for least, most, words in _RANGES:
+        if least in schema and most in schema:
+            return f" ({words}{schema[least]} to {schema[most]})"
+    phrases = [words.format(schema[name]) for name, words in _BOUNDS.items() if name in schema]
+    return f" ({', '.join(phrases)})" if phrases else ""
+
+
 def _type_name(schema: Mapping[str, Any]) -> str:
     """Return the type of a value in a few words: `text`, `list of RestResource`, `text or null`."""
     if "$ref" in schema:
@@ -137,8 +163,8 @@ def _type_name(schema: Mapping[str, Any]) -> str:
     if "const" in schema:
         return str(schema["const"])
     if schema.get("type") == "array":
-        return f"list of {_type_name(schema.get('items', {}))}"
+        return f"list of {_type_name(schema.get('items', {}))}{_range(schema)}"
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
         return f"mapping to {_type_name(schema['additionalProperties'])}"
     type_name = str(schema.get("type", "any"))
-    return _WORDS.get(type_name, type_name)
+    return f"{_WORDS.get(type_name, type_name)}{_range(schema)}"
