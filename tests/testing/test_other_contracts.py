@@ -193,6 +193,12 @@ def test_broken_http_exposer_fails_exactly_one_test(name: str) -> None:
     assert failed_tests(contract, {name: BROKEN_TIMEOUT}) == {name, *others}
 
 
+@pytest.mark.parametrize("kind", [400, None])
+def test_mistyped_path_is_no_malformed_request(kind: object) -> None:
+    contract = broken(PlainContract, malformed=(("POST", "/raed/it", b"{", kind),))
+    assert failed_tests(contract) == {"test_malformed_requests_are_refused"}
+
+
 # Bind sources
 
 

@@ -31,7 +31,10 @@ class HttpExposerContract(ExposerContract, ABC):
     """The tests that every `HttpExposer` must pass; subclass it instead of `ExposerContract`."""
 
     malformed: ClassVar[Sequence[tuple[str, str, bytes, object]]] = ()
-    """Requests that the protocol does not allow: method, path below the URL, body (JSON), and the kind of the error."""
+    """Requests that the protocol does not allow: method, path below the URL, body (JSON), and the kind of the error.
+
+    The empty path is the URL itself, which ends with `endpoint`. A mistyped path fails the test: its kind is 404.
+    """
 
     @classmethod
     def pytest_generate_tests(cls, metafunc: Any) -> None:
@@ -144,10 +147,21 @@ class HttpExposerContract(ExposerContract, ABC):
         headers = {"Content-Type": "application/json"}
         async with self._served() as (served, url), ClientSession() as session:
             async with session.request(method, f"{url}{path}", data=body, headers=headers) as response:
-                assert await is_refused(self.read(response), kind), "a malformed request was accepted"
+                await self._expect(response, kind)
             assert served.fake("api").calls == []
             async with self.connect(url) as call:
                 await self.probe(call)
+
+    async def _expect(self, response: ClientResponse, kind: object) -> None:
+        """Raise `AssertionError` if a response is no error of a kind; an error that cannot be read is none."""
+        try:
+            await self.read(response)
+        except CallFailedError as error:
+            failed = error
+        else:
+            raise AssertionError("a malformed request was accepted")
+        if failed.kind != kind:
+            raise AssertionError(f"the kind is {failed.kind!r}, not {kind!r}: {failed.text}") from failed
 
     @contract_test
     async def test_openapi_is_plain_data(self) -> None:
