@@ -202,7 +202,8 @@ class InternalError(OperationError):
 class UnavailableError(OperationError):
     """The host is draining, or at its concurrency limit.
 
-    `retry_after` are the seconds until another call may succeed, if known; the host keeps running then.
+    `retry_after` are the seconds until another call may succeed; the host keeps running then. None if unknown: the host
+    may be about to stop, so close the connection after the response.
     """
 
     status = 503

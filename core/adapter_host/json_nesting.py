@@ -24,6 +24,9 @@ class NestingError(ValueError):
 def parse_json(text: bytes | str) -> Any:
     """Parse JSON; numbers keep their digits.
 
+    A decimal with more digits than a float keeps is a subclass of float, `LongDecimal`, whose `text` has all of them.
+    Serialize it with `encode_json`: others round it, or refuse it.
+
     Raise `orjson.JSONDecodeError` or, for more than `MAX_JSON_DEPTH` levels, `NestingError`.
     """
     data = orjson.loads(text)

@@ -83,7 +83,8 @@ def note_call(
     """Add facts that only an exposer knows to the line of the current request in the access log.
 
     `message` is the method of the protocol, `path` that of a page of the exposer itself, without values of the request,
-    `status` the final status, and `error` the code of an error.
+    `status` the final status, and `error` the code of an error. The first error counts: `error` has no effect after the
+    error of a call or an earlier `note_call`.
     """
     record = CURRENT_RECORD.get()
     if record is None:

@@ -71,7 +71,7 @@ known.
 
 
 def current_call() -> CallContext:
-    """Return the context of the call in progress, for the wrappers of plugins and everything that they call.
+    """Return the context of the call in progress, in the wrappers of plugins and in the handlers of an `HttpExposer`.
 
     Outside of a call, it has no capability and a new request id.
     """

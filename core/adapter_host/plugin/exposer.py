@@ -92,6 +92,7 @@ class Exposer(ABC, Generic[ExposerConfigT]):
     def client_request(self, operation: Operation, arguments: Arguments, url: str) -> ClientRequest | None:
         """Return the request by which a client calls an operation at `url`; None for a protocol without one.
 
+        With it, the console shows and sends calls.
         `arguments` may be incomplete or invalid: their check is that of the call.
         """
         return None
@@ -172,7 +173,10 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
 
     config_class: ClassVar[type[ExposerConfig]] = HttpExposerConfig
     endpoint: str = ""
-    """The path of its only endpoint below its root (`/mcp`), or an empty string; the host may set another one."""
+    """The path of its only endpoint below its root (`/mcp`), or an empty string; the exposer's URL ends with it.
+
+    Register the routes at `self.endpoint`: the host may set another one between `__init__` and `build_app`.
+    """
     monitors_host: ClassVar[bool] = False
     """Whether it monitors the host: its port accepts connections until the host stops."""
 
@@ -208,7 +212,8 @@ class HttpExposer(Exposer[HttpExposerConfigT]):
         """Return a handler that bypasses the application, its router and its middlewares; None without one.
 
         Called when the host itself listens and no plugin has middlewares. The handler receives a request without `app`
-        and `match_info`. A subclass that overrides only `build_app` has no direct handler.
+        and `match_info`. Its path begins with the prefix of the exposer, if others share the port. A subclass that
+        overrides only `build_app` has no direct handler.
         """
         return None
 
