@@ -202,8 +202,7 @@ class InternalError(OperationError):
 class UnavailableError(OperationError):
     """The host is draining, or at its concurrency limit.
 
-    `retry_after` are the seconds until another call may succeed; the host keeps running then. None if unknown: the host
-    may be about to stop, so close the connection after the response.
+    `retry_after` are the seconds until another call may succeed. None if the host may be about to stop: close connections.
     """
 
     status = 503

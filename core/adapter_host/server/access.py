@@ -57,8 +57,7 @@ def access_middleware(
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         CURRENT_CALL.set((read_call, request_id_of, request))
         if check_origin is not None and (refusal := check_origin(request)) is not None:
-            if report is not None:
-                report(request, refusal)
+            _report(report, request, refusal)
             return problem_response(refusal.status, refusal.detail)
         requests.enter()
         try:
@@ -67,8 +66,7 @@ def access_middleware(
                 if not isinstance(verdict, Principal | Refusal):
                     verdict = await verdict
                 if isinstance(verdict, Refusal):
-                    if report is not None:
-                        report(request, verdict)
+                    _report(report, request, verdict)
                     return _reject_credentials(verdict)
                 request[PRINCIPAL] = verdict
             if not decodes_bodies and hdrs.CONTENT_ENCODING in request.headers and has_coded_body(request):
@@ -82,6 +80,11 @@ def access_middleware(
                 stop_decoding(request)
 
     return middleware
+
+
+def _report(report: ReportRefusal | None, request: web.Request, refusal: Refusal) -> None:
+    if report is not None:
+        report(request, refusal)
 
 
 def _origin_check(settings: Settings, address: str) -> Callable[[web.Request], Refusal | None]:
