@@ -202,7 +202,7 @@ class InternalError(OperationError):
 class UnavailableError(OperationError):
     """The host is draining, or at its concurrency limit.
 
-    `retry_after` are the seconds until another call may succeed. None if the host may be about to stop: close connections.
+    `retry_after` are the seconds until another call may succeed. None if the host may be stopping: close connections.
     """
 
     status = 503
