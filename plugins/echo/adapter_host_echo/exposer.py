@@ -18,6 +18,7 @@ from adapter_host import (
     Operations,
     OperationSpec,
     Result,
+    current_call,
     decode_text,
     encode_json,
     error_details,
@@ -27,6 +28,9 @@ from adapter_host import (
 from pydantic import Field
 
 log = logging.getLogger(__name__)
+
+READ_AHEAD = 65_536
+"""Bytes of lines that a connection reads during a call; it reads on when their calls have begun."""
 
 
 class EchoConfig(ListeningConfig):
@@ -58,50 +62,57 @@ class EchoExposer(Exposer[EchoConfig]):
         await self._socket.serve_streams(self._serve, marks_requests=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        reading = asyncio.ensure_future(reader.readline())
+        lines = LinesAhead(reader)
         try:
-            while line := await reading:
-                # Reads on during the call, so that a disconnect cancels it.
-                reading = asyncio.ensure_future(reader.readline())
+            while line := await lines.next():
                 # After a reload, `exposer` is that of the new document, also for connections that are open already.
                 with self._socket.request(writer) as exposer:
-                    if not await exposer.serve_line(line, reading, writer):
-                        return
+                    if not await exposer.serve_line(line, lines.end, writer):
+                        break
+            await lines.end
         except ValueError as error:
             log.info("connection closed: %s", error)
         finally:
-            reading.cancel()
+            lines.end.cancel()
 
-    async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
-        """Respond to one line; return False if the client disconnects before, which `reading` detects."""
+    async def serve_line(self, line: bytes, end: asyncio.Future[None], writer: asyncio.StreamWriter) -> bool:
+        """Respond to one line; return False if `end` is done before, as the client has disconnected."""
+        if end.done():
+            return False
         peer = writer.get_extra_info("peername")
         # A Unix socket has no address.
         client_address = peer[0] if isinstance(peer, tuple) else None
         responding = asyncio.ensure_future(self._respond(line.decode(errors="replace"), client_address))
         try:
-            await asyncio.wait((reading, responding), return_when=asyncio.FIRST_COMPLETED)
-            if reading.done() and not reading.result():
+            await asyncio.wait((end, responding), return_when=asyncio.FIRST_COMPLETED)
+            if end.done():
                 return False
             writer.write(f"{await responding}\n".encode())
             await writer.drain()
         finally:
+            # The call must end within the request: after it, a reload may stop this exposer.
             responding.cancel()
+            await asyncio.wait((responding,))
         return True
 
     async def _respond(self, line: str, client_address: str | None) -> str:
+        name, _, arguments = line.strip().partition(" ")
         try:
-            name, _, arguments = line.strip().partition(" ")
             # Plugins and the log see who is calling.
             with self.context.call(whole_request=True, client_address=client_address):
-                content = await self._call(name, arguments)
-            return encode_json(content).decode()
+                try:
+                    return encode_json(await self._call(name, arguments)).decode()
+                except OperationError:
+                    raise
+                except Exception:
+                    # The details may contain secrets, so they are only logged, under the id that the client receives.
+                    request_id = current_call().request_id
+                    log.exception("request %s: unexpected error", request_id)
+                    details = {"status": 500, "request_id": request_id}
+                    return encode_json({"error": "unexpected error", **details}).decode()
         except OperationError as error:
             details = {**error_details(error), "status": error.status}
             return encode_json({"error": error.message, **details}).decode()
-        except Exception:
-            # The details may contain secrets, so they are only logged.
-            log.exception("unexpected error")
-            return encode_json({"error": "unexpected error", "status": 500}).decode()
 
     async def _call(self, name: str, text: str) -> dict[str, Any]:
         operation = self._operations_by_name.get(name)
@@ -126,3 +137,35 @@ def _content(result: Result, *, binary: bool) -> dict[str, Any]:
         except ValueError:
             pass  # bytes that are not declared as binary
     return {"base64": b64encode(result.body).decode(), "media_type": result.media_type}
+
+
+class LinesAhead:
+    """The lines of a client, which it reads on during calls: so a disconnect is noticed behind further lines too.
+
+    `end` is done when the client has disconnected, and raises `ValueError` if a line is too long.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self._size = 0
+        self._has_room = asyncio.Event()
+        self.end: asyncio.Future[None] = asyncio.ensure_future(self._read())
+
+    async def next(self) -> bytes:
+        """Wait for the next line; it is empty at the end."""
+        line = await self._lines.get()
+        self._size -= len(line)
+        self._has_room.set()
+        return line
+
+    async def _read(self) -> None:
+        try:
+            while line := await self._reader.readline():
+                self._lines.put_nowait(line)
+                self._size += len(line)
+                while self._size > READ_AHEAD:
+                    self._has_room.clear()
+                    await self._has_room.wait()
+        finally:
+            self._lines.put_nowait(b"")

@@ -82,6 +82,39 @@ async def test_invalid_requests(line: str, error: str, status: int) -> None:
         assert served.fake("weather").calls == []
 
 
+async def test_disconnect_behind_further_lines_cancels_the_call() -> None:
+    async with running(document()) as served:
+        hold = served.fake("weather").hold("read")
+        address = urlsplit(served.url("lines"))
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(b'read {"id": 1}\nread {"id": 2}\nread {"id": 3}\n')
+        await hold.entered.wait()
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
+        assert hold.cancelled.is_set()
+        assert hold.calls == [{"id": 1}]
+
+
+async def test_many_lines_are_all_served() -> None:
+    async with running(document()) as served:
+        lines = [f'read {{"id": {number}}}{" " * 1000}' for number in range(200)]
+        responses = await ask(served.url("lines"), *lines)
+        assert [response["result"]["id"] for response in responses] == list(range(200))
+
+
+async def test_unexpected_error_is_logged_under_its_request_id(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(arguments: dict[str, Any]) -> None:
+        raise RuntimeError("the password is wrong")
+
+    async with running(document()) as served:
+        served.fake("weather").responses["read"] = fail
+        (response,) = await ask(served.url("lines"), 'read {"id": 1}')
+    request_id = response.pop("request_id")
+    assert response == {"error": "unexpected error", "status": 500}
+    assert f"request {request_id}: unexpected error" in caplog.messages
+
+
 async def test_oversized_line_closes_only_its_connection() -> None:
     async with running(document(), body_limit=64) as served:
         assert await ask(served.url("lines"), "read " + " " * 1000) == []
