@@ -109,6 +109,20 @@ def test_unix_socket_has_no_port(tmp_path: Path, command: Command) -> None:
     assert "--port: 'lines' listens on a Unix socket; set 'port' in its document instead" in result.stderr
 
 
+async def test_path_of_the_only_exposer(serve: Serve, tmp_path: Path) -> None:
+    async with serve("--uds", "./wire.sock", document=document(lines("hello"))) as served:
+        assert served.urls["lines"] == f"unix://{tmp_path / 'wire.sock'}"
+        async with connected(served.urls["lines"]) as client:
+            assert await client.ask("say") == {"result": "hello"}
+
+
+def test_path_of_several_exposers(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "shop.yaml").write_text(document(lines("one"), lines("two", namespace="others")))
+    result = command("serve", "shop.yaml", "--uds", "./wire.sock", environment={"SHOP_TOKEN": "s3cr3t"})
+    assert result.returncode == 2
+    assert "--uds applies to no exposer of these files; write --uds NAMESPACE=PATH" in result.stderr
+
+
 async def test_reload_adds_the_first_http_exposer(serve: Serve, tmp_path: Path) -> None:
     front = """\
     - type: rest

@@ -161,6 +161,18 @@ async def test_connections_of_a_unix_socket_have_no_address(tmp_path: Path) -> N
         assert [await client.ask("unknown") for client in (one, two)] == [None, None]
 
 
+async def test_log_of_a_unix_socket_has_no_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    exposed = {"type": "streams", "namespace": "wire", "unixSocket": str(tmp_path / "wire.sock")}
+    settings = Settings(environment={}, header_timeout=0.05)
+    async with (
+        Host(document(exposed), plugins=line_plugins(), settings=settings) as served,
+        connected(url(served)) as client,
+    ):
+        assert await client.reader.read() == b""
+    assert "closed, no request within the time limit; the limit is set by --header-timeout" in caplog.text
+
+
 @pytest.mark.parametrize("kind", [*KINDS, "unmarked"])
 async def test_silent_client(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)

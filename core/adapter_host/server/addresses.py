@@ -94,11 +94,13 @@ class Placed:
 
 def place(plans: Iterable[Plan], settings: Settings) -> Iterator[Placed]:
     """Yield the exposers that listen on a port or path."""
+    plans = tuple(plans)
+    sharing = sharing_exposers(plans)
     for plan in plans:
         for exposer_plan in plan.exposers:
             exposer = exposer_plan.exposer
             config = listening_config(exposer)
-            elsewhere = _elsewhere(plan, exposer_plan, settings)
+            elsewhere = _elsewhere(plan, exposer_plan, settings, shares=exposer in sharing)
             if elsewhere is not None:
                 yield elsewhere
                 continue
@@ -112,13 +114,27 @@ def place(plans: Iterable[Plan], settings: Settings) -> Iterator[Placed]:
                 yield Placed(plan, exposer_plan, _ADDRESSES.get(address, address), port)
 
 
-def _elsewhere(plan: Plan, exposer_plan: ExposerPlan, settings: Settings) -> Placed | None:
+def sharing_exposers(plans: Iterable[Plan]) -> Sequence[Exposer[Any]]:
+    """Return the exposers that a socket or path without a namespace is for.
+
+    They are the HTTP exposers, but no control exposers, or the only exposer with a socket if there are none.
+    """
+    exposers = [exposer_plan.exposer for plan in plans for exposer_plan in plan.exposers]
+    # A proxy that publishes the shared socket must not publish control ports.
+    http = [each for each in exposers if isinstance(each, HttpExposer) and not each.monitors_host and not each.stdio]
+    others = [each for each in exposers if each.context.sockets and not each.stdio]
+    return http or (others if len(others) == 1 else [])
+
+
+def can_listen(exposer: Exposer[Any]) -> bool:
+    """Return whether the host opens a socket for an exposer."""
+    return not exposer.stdio and (isinstance(exposer, HttpExposer) or bool(exposer.context.sockets))
+
+
+def _elsewhere(plan: Plan, exposer_plan: ExposerPlan, settings: Settings, *, shares: bool) -> Placed | None:
     """Return where an exposer listens if the settings name a socket or path; None without one."""
     exposer = exposer_plan.exposer
-    is_http = isinstance(exposer, HttpExposer)
-    # A proxy that publishes the shared socket must not publish control ports.
-    shares = isinstance(exposer, HttpExposer) and not exposer.monitors_host
-    if not (settings.sockets or settings.unix_sockets) or exposer.stdio or not (is_http or exposer.context.sockets):
+    if not (settings.sockets or settings.unix_sockets) or not can_listen(exposer):
         return None
     for name in (exposer.config.namespace, *([""] if shares else [])):
         if (inherited := settings.sockets.get(name)) is not None:

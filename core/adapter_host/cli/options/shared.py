@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from adapter_host.base_uris import ALL, is_origin, parse_origin, split_address
 from adapter_host.cli import UsageError
 from adapter_host.compiler.plan import Plan
+from adapter_host.server.addresses import can_listen, sharing_exposers
 from adapter_host.settings import Settings
 
 from .plugins import setting_values
@@ -108,6 +109,7 @@ def check_namespaces(options: argparse.Namespace, plans: Collection[Plan]) -> No
             raise UsageError(f"{option}: unknown namespace '{namespace}' (known: {choices})")
     addresses = (consumer.context.declared_address for plan in plans for consumer in plan.consumers)
     check_base_uris(options.base_uri, consumers, addresses)
+    _check_unix_sockets(options, plans)
     configs = [exposer_plan.exposer.config for plan in plans for exposer_plan in plan.exposers]
     on_paths = {config.namespace for config in configs if getattr(config, "unix_socket", None) is not None}
     for namespace in (name for name, _ in getattr(options, "port", ()) if name in on_paths):
@@ -129,6 +131,17 @@ def check_base_uris(
         if key not in known:
             choices = ", ".join(sorted({*known} - {ALL})) or "none"
             raise UsageError(f"--base-uri: unknown {kind} '{key}' (known: {choices})")
+
+
+def _check_unix_sockets(options: argparse.Namespace, plans: Collection[Plan]) -> None:
+    """Raise `UsageError` for a path that no exposer listens on."""
+    namespaces = dict(getattr(options, "uds", ())).keys()
+    if "" in namespaces and not sharing_exposers(plans):
+        raise UsageError("--uds applies to no exposer of these files; write --uds NAMESPACE=PATH")
+    exposers = [exposer_plan.exposer for plan in plans for exposer_plan in plan.exposers]
+    listening = {exposer.config.namespace for exposer in exposers if can_listen(exposer)}
+    for namespace in sorted(namespaces - {"", *listening}):
+        raise UsageError(f"--uds: '{namespace}' does not listen; remove the option")
 
 
 def network(text: str) -> str:

@@ -32,7 +32,7 @@ from adapter_host.document.messages import count_noun
 from adapter_host.errors import AdapterHostError, ProblemsError, StartError
 from adapter_host.host.host import Host
 from adapter_host.plugin.exposer import Exposer
-from adapter_host.server.addresses import process_clashes
+from adapter_host.server.addresses import process_clashes, sharing_exposers
 from adapter_host.server.shared_ports import SharedPorts
 
 from .console_option import check_console
@@ -85,6 +85,9 @@ def _run(paths: Sequence[str], options: argparse.Namespace, log: Log, hang_up: H
         raise StartError(f"no exposer in {', '.join(paths)}; add one under 'exposes'")
     if clashes := process_clashes(host.plans, host.settings):
         raise ProblemsError([*host.warnings, *(clash.problem for clash in clashes)])
+    if "" in host.settings.sockets and not sharing_exposers(host.plans):
+        message = "the socket applies to no exposer of these files; name one with FileDescriptorName=NAMESPACE"
+        raise UsageError(f"socket activation: {message} in the .socket unit")
     stdio_exposer = find_stdio_exposer(host, required=options.stdio)
     check_namespaces(options, host.plans)
     for problem in dict.fromkeys((*host.warnings, *expensive_exposers(host.plans))):

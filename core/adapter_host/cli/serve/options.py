@@ -51,7 +51,8 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     add_mcp_endpoint_options(group)
     group.add_argument(
         "--uds", action="append", default=[], type=path_pair, metavar="[NAMESPACE=]PATH",
-        help="Unix socket in place of the port of an exposer, or of all HTTP exposers but control ports (repeatable)",
+        help="Unix socket in place of the port of an exposer, of all HTTP exposers but control ports, or of "
+        "the only exposer (repeatable)",
     )  # fmt: skip
     group.add_argument(
         "--allowed-host", action="append", default=[], metavar="NAME", help="accept this Host header (repeatable)"

@@ -68,9 +68,11 @@ class ConnectionLog:
         if now < unreported.next_line:
             return
         noun = "connection was" if unreported.count == 1 else "connections were"
+        # Clients on a Unix socket have no address.
+        last = f" (last from {unreported.address})" if unreported.address else ""
         _log.log(
             kind.level,
-            "%s: %d %s %s (last from %s); the limit is set by %s",
-            self.location, unreported.count, noun, kind.what, unreported.address, kind.option,
+            "%s: %d %s %s%s; the limit is set by %s",
+            self.location, unreported.count, noun, kind.what, last, kind.option,
         )  # fmt: skip
         unreported.count, unreported.next_line = 0, time.monotonic() + INTERVAL
