@@ -14,6 +14,7 @@ from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -195,6 +196,34 @@ async def test_the_exposer_of_the_guide_serves() -> None:
     async with running(document, plugins=plugins, skip_invalid=True) as served:
         assert "another command has the word 'look'" in str(served.host.warnings[0])
         assert await response_of("POST", served.url("shown") + "/look", json={"id": 7}) == (200, '{"id":7}')
+
+
+async def test_the_exposer_of_the_guide_with_a_login_checks_credentials() -> None:
+    credentials = {"type": "bearer", "token": "{{TOKEN}}"}
+    document = exposing("vault", operations=[{"call": "up.read"}], authentication=credentials)
+    document["capability"]["consumes"][0]["operations"][0]["inputParameters"] = []
+    document["binds"] = [{"namespace": "env", "keys": {"TOKEN": "TOKEN"}}]
+    plugins = Plugins({"vault": plugin(DOCS / "writing-a-plugin.md", "vault")})
+    async with running(document, plugins=plugins, environment={"TOKEN": "s3cr3t"}) as served:
+        address = urlsplit(served.url("shown"))
+        assert address.scheme == "vault"
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(b"READ\nAUTH wrong\nREAD\nAUTH s3cr3t\nREAD\n")
+        responses = [await reader.readline() for _ in range(5)]
+        writer.close()
+    assert [response[:3] for response in responses] == [b"ERR", b"ERR", b"ERR", b"OK\n", b"{}\n"]
+
+
+async def test_the_bound_of_the_guide_for_slow_requests() -> None:
+    block = next(b for b in blocks(DOCS / "writing-a-plugin.md", "python") if "read_frame" in b.text)
+    read_frame = executed(block)["read_frame"]
+    settings = Settings(environment={}, body_timeout=0.05, minimum_rate=40)
+    reader = asyncio.StreamReader()
+    reader.feed_data(b"12345")
+    assert await read_frame(reader, 5, settings) == b"12345"
+    reader.feed_data(b"1")
+    with pytest.raises(TimeoutError):
+        await read_frame(reader, 5, settings)
 
 
 async def test_the_consumer_of_the_guide_is_called() -> None:

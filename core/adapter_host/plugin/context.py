@@ -189,7 +189,8 @@ class BuildContext:
         `client_address` and `request_id`, as far as they are known; without `request_id` the call gets a random one.
 
         With `whole_request` the context lasts until the response, and the access log has one line for it, whatever is
-        called or refused in it; otherwise it has one for each operation that is called.
+        called or refused in it; otherwise it has one for each operation that is called. The line has the error that
+        leaves the context, or that of `note_call`, so it also shows commands that are unknown or not valid.
         """
         return self.site.call(transport, whole_request=whole_request, **caller)
 

@@ -86,7 +86,11 @@ class Exposer(ABC, Generic[ExposerConfigT]):
         raise PluginError(f"type '{self.config.type}' cannot include other exposers")
 
     def usage(self, url: str) -> str | None:
-        """Return an example of its use at `url` (a curl command, the configuration of a client), or None."""
+        """Return an example of its use at `url` (a curl command, the configuration of a client), or None.
+
+        For a socket of `BuildContext.listen`, the scheme is the declared one, with TLS as `listen` says, or `unix` with
+        the path: `unix:///run/shop.sock`.
+        """
         return None
 
     def client_request(self, operation: Operation, arguments: Arguments, url: str) -> ClientRequest | None:

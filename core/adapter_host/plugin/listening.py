@@ -185,7 +185,11 @@ class ListeningSocket(Generic[ListeningExposerT]):
         """Return the context of one request; `with` yields the exposer that currently serves this socket.
 
         The exposer is not stopped within the context, and the connection is not idle. Outside of it, the time limits
-        of connections apply: `header_timeout` until the first request, and `keep_alive_timeout` between two.
+        of connections apply: `header_timeout` until the first request, and `keep_alive_timeout` between two. Within it
+        there is no time limit: bound a request that is still arriving by `body_timeout` and `minimum_rate`.
+
+        `connection` is that of the client. It is None for connections of a server of the exposer (`duplicate`), and for
+        work that no client waits for: only the exposer is kept then.
         """
         transport = connection.transport if isinstance(connection, asyncio.StreamWriter) else connection
         return ServedRequest(self._declaration, transport)
@@ -202,7 +206,12 @@ class ListeningSocket(Generic[ListeningExposerT]):
 
 
 class ServedRequest(Generic[ListeningExposerT]):
-    """A request in progress; its context yields the exposer that serves it."""
+    """A request in progress; its context yields the exposer that serves it.
+
+    `ListeningSocket.request` returns it. Within its context, the exposer is not stopped before the drain timeout, and
+    the connection, if it has one, is not idle. It can be entered during a drain too: then `Operation.call` raises
+    `UnavailableError`.
+    """
 
     __slots__ = ("_activity", "_declaration", "_requests", "_transport")
 

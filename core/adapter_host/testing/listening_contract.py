@@ -194,7 +194,7 @@ class ListeningContract(ServerContract, ABC):
 
     @operation_test
     async def test_reload_completes_calls_in_flight(self) -> None:
-        """A call in flight completes, however long it takes, after the new document is served."""
+        """A call in flight completes after the new document is served, within the drain timeout."""
         async with self._served() as (served, url), self.connect(url) as call, self.connect(url) as other:
             hold = served.fake("api").hold("read")
             task = asyncio.ensure_future(call("read", {"id": 7}))
