@@ -353,7 +353,9 @@ async def test_two_exposers_at_one_place(place: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"port": None}, "'port' is missing"),
+        ({"port": None}, "'port' is missing; set it, or 'unixSocket' in its place"),
+        ({"port": None, "prot": 1}, r"'port' is missing \(given 'prot'; did you mean 'port'\?\)"),
+        ({"port": None, "unixSoket": "a"}, r"'port' is missing \(given 'unixSoket'; did you mean 'unixSocket'\?\)"),
         ({"port": 65_536}, "'port' must be at most 65535"),
         ({"unixSocket": "a.sock", "port": 1}, "'unixSocket' replaces 'address' and 'port'"),
         ({"unixSocket": "a.sock", "address": "::1"}, "'unixSocket' replaces 'address' and 'port'"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -11,10 +11,11 @@ from pydantic import (
     PrivateAttr,
     SerializeAsAny,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticKnownError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from adapter_host.document.dialects import CANONICAL_VERSION, KNOWN_VERSIONS
 
@@ -51,14 +52,25 @@ class Bind(Model):
     keys: dict[str, str] = Field(default_factory=dict)
 
 
+_AUTHENTICATION_TYPES: Final = ("bearer", "apikey", "basic", "digest", "oauth2", "mutualTLS")
+"""The types of `authentication` as the language writes them; documents may use other cases, and models have no case."""
+
+
 def _lower(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() not in map(str.lower, _AUTHENTICATION_TYPES):
+        *others, last = map(repr, _AUTHENTICATION_TYPES)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
     return value.lower() if isinstance(value, str) else value
 
 
 class Authentication(Model):
     """Credentials of clients, or towards a consumed API."""
 
-    type: Annotated[Literal["bearer", "apikey", "basic", "digest", "oauth2", "mutualtls"], BeforeValidator(_lower)]
+    type: Annotated[
+        Literal["bearer", "apikey", "basic", "digest", "oauth2", "mutualtls"],
+        BeforeValidator(_lower),
+        WithJsonSchema({"type": "string", "enum": list(_AUTHENTICATION_TYPES)}),
+    ]
     token: str | None = None
     key: str | None = None
     value: str | None = None
@@ -232,15 +244,17 @@ class HttpExposerConfig(ExposerConfig):
 class ListeningConfig(ExposerConfig):
     """An entry of `exposes` with a socket of the host: on a port (0: any free one), or on the path of a Unix socket."""
 
-    address: str = "localhost"
-    unix_socket: str | None = Field(None, min_length=1)
-    port: int | None = Field(None, ge=0, le=65535, validate_default=True)
+    address: str = Field("localhost", description="with 'port'")
+    unix_socket: str | None = Field(None, min_length=1, description="in the place of 'address' and 'port'")
+    port: int | None = Field(
+        None, ge=0, le=65535, validate_default=True, description="required without 'unixSocket'; 0: any free port"
+    )
 
     @field_validator("port")
     @classmethod
     def _require_port(cls, port: int | None, info: ValidationInfo) -> int | None:
         if port is None and info.data.get("unix_socket") is None:
-            raise PydanticKnownError("missing")
+            raise PydanticCustomError("missing", "Field required", {"alternative": "unixSocket"})
         return port
 
     @model_validator(mode="after")

@@ -71,20 +71,31 @@ def _name(location: Loc, source: Source) -> str:
     return source.term(next(part for part in reversed(("document", *location)) if isinstance(part, str)))
 
 
-def _missing(name: str, data: Any, source: Source, location: Loc) -> Problem:
-    """Report a missing key, at a misspelt key if there is one."""
-    misspelled = closest_match(name, data) if isinstance(data, dict) else None
-    if misspelled is None:
-        return source.problem(location, f"'{name}' is missing", code="missing-key")
-    message = f"'{name}' is missing (given '{misspelled}'; did you mean '{name}'?)"
-    return source.problem((*location, misspelled), message, code="missing-key", key=True)
+def _missing(name: str, alternative: str | None, data: Any, source: Source, location: Loc) -> Problem:
+    """Report a missing key, at a misspelt key if there is one; `alternative` is the key that can be in its place."""
+    for key in (name, *([] if alternative is None else [alternative])):
+        misspelled = closest_match(key, map(str, data)) if isinstance(data, dict) else None
+        if misspelled is not None and misspelled != key:
+            message = f"'{name}' is missing (given '{misspelled}'; did you mean '{key}'?)"
+            return source.problem((*location, misspelled), message, code="missing-key", key=True)
+    hint = "" if alternative is None else f"; set it, or '{alternative}' in its place"
+    return source.problem(location, f"'{name}' is missing{hint}", code="missing-key")
+
+
+def _value_at(location: Loc, source: Source) -> Any:
+    value: Any = source.data
+    for part in location:
+        value = value[part]
+    return value
 
 
 def _problem(detail: dict[str, Any], source: Source, location: Loc) -> Problem:
     kind, context = detail["type"], detail.get("ctx", {})
     name = _name(location, source)
     if kind == "missing":
-        return _missing(source.term(str(detail["loc"][-1])), detail["input"], source, location)
+        # The input of a key that a validator requires is its own value.
+        data = detail["input"] if isinstance(detail["input"], dict) else _value_at(location, source)
+        return _missing(source.term(str(detail["loc"][-1])), context.get("alternative"), data, source, location)
     if kind in _BOUNDS:
         message = f"'{name}' must be {_BOUNDS[kind](context)} (given {format_value(detail['input'])})"
         return source.problem(location, message, code="type")

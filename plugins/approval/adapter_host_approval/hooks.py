@@ -98,7 +98,7 @@ def _check(policy: ApprovalPolicy, operation: Operation, context: BuildContext) 
         return
     if not any(each.authentication is not None and each.authentication.type in _NAMED for each in pages):
         message = "'approvers' are names, and the exposer of type 'approval' has none; set its 'authentication' to "
-        context.problem(message + "basic, digest, oauth2 or mutualtls", spec, code="approval-names")
+        context.problem(message + "basic, digest, oauth2 or mutualTLS", spec, code="approval-names")
 
 
 def _compile(policy: ApprovalPolicy, operation: Operation, context: BuildContext) -> Needs | None:
