@@ -122,9 +122,8 @@ class OperationError(AdapterHostError):
 
 
 class ArgumentError(OperationError):
-    """An argument is invalid; `parameter` is its name.
+    """An argument is invalid; `parameter` is its name, which the message must contain too.
 
-    The message is for people and names the parameter itself: clients of most protocols receive only the message.
     `pointer` is the JSON Pointer (RFC 6901) of the place in a body, or in the value of another input; None where the
     whole value is meant. An error of several arguments has each in `errors`.
     """

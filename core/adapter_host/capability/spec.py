@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import (
-    BeforeValidator,
     Field,
     PrivateAttr,
     SerializeAsAny,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic_core import PydanticCustomError
 
 from adapter_host.document.dialects import CANONICAL_VERSION, KNOWN_VERSIONS
 
+from .authentication_type import AuthenticationType
 from .declared_schema import DeclaredOutputSchema, DeclaredSchema
 from .input_constraints import InputConstraints
 from .media_types import MediaType
@@ -52,25 +51,10 @@ class Bind(Model):
     keys: dict[str, str] = Field(default_factory=dict)
 
 
-_AUTHENTICATION_TYPES: Final = ("bearer", "apikey", "basic", "digest", "oauth2", "mutualTLS")
-"""The types of `authentication` as the language writes them; documents may use other cases, and models have no case."""
-
-
-def _lower(value: Any) -> Any:
-    if isinstance(value, str) and value.lower() not in map(str.lower, _AUTHENTICATION_TYPES):
-        *others, last = map(repr, _AUTHENTICATION_TYPES)
-        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
-    return value.lower() if isinstance(value, str) else value
-
-
 class Authentication(Model):
     """Credentials of clients, or towards a consumed API."""
 
-    type: Annotated[
-        Literal["bearer", "apikey", "basic", "digest", "oauth2", "mutualtls"],
-        BeforeValidator(_lower),
-        WithJsonSchema({"type": "string", "enum": list(_AUTHENTICATION_TYPES)}),
-    ]
+    type: AuthenticationType
     token: str | None = None
     key: str | None = None
     value: str | None = None
