@@ -241,9 +241,9 @@ class PatientExposer(EchoExposer):
         self.by_writer[writer] = serving
         await asyncio.wait([serving])
 
-    async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
+    async def serve_line(self, line: bytes, end: asyncio.Future[None], writer: asyncio.StreamWriter) -> bool:
         self.silent = {task for task in self.silent if task is not self.by_writer[writer]}
-        return await super().serve_line(line, reading, writer)
+        return await super().serve_line(line, end, writer)
 
     def notify_reload(self) -> None:
         self.silent.clear()
@@ -351,10 +351,10 @@ class HoardingExposer(EchoExposer):
         if writer in self.hoard and not reader.at_eof():
             self.hoard.pop(writer).close()
 
-    async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
+    async def serve_line(self, line: bytes, end: asyncio.Future[None], writer: asyncio.StreamWriter) -> bool:
         if writer in self.hoard:
             self.hoard.pop(writer).close()
-        return await super().serve_line(line, reading, writer)
+        return await super().serve_line(line, end, writer)
 
 
 class ClosingExposer(EchoExposer):
@@ -362,9 +362,9 @@ class ClosingExposer(EchoExposer):
         super().__init__(config, operations, context)
         self.idle: set[asyncio.StreamWriter] = set()
 
-    async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
+    async def serve_line(self, line: bytes, end: asyncio.Future[None], writer: asyncio.StreamWriter) -> bool:
         self.idle.discard(writer)
-        serves = await super().serve_line(line, reading, writer)
+        serves = await super().serve_line(line, end, writer)
         self.idle.add(writer)
         return serves
 
@@ -390,10 +390,10 @@ class HastyExposer(EchoExposer):
         super().__init__(config, operations, context)
         self.busy: set[asyncio.StreamWriter] = set()
 
-    async def serve_line(self, line: bytes, reading: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> bool:
+    async def serve_line(self, line: bytes, end: asyncio.Future[None], writer: asyncio.StreamWriter) -> bool:
         self.busy.add(writer)
         try:
-            return await super().serve_line(line, reading, writer)
+            return await super().serve_line(line, end, writer)
         finally:
             self.busy.discard(writer)
 
