@@ -67,7 +67,8 @@ class ForgetfulExposer(EchoExposer):
 
 class FalsyExposer(EchoExposer):
     async def _call(self, name: str, text: str) -> Any:
-        return await super()._call(name, text) or None
+        content = await super()._call(name, text)
+        return {**content, "result": content.get("result") or None}
 
 
 class SilentExposer(EchoExposer):
@@ -75,7 +76,7 @@ class SilentExposer(EchoExposer):
         try:
             return await super()._call(name, text)
         except UpstreamTimeoutError:
-            return None
+            return {"result": None}
 
 
 class UncertainExposer(EchoExposer):
@@ -118,10 +119,10 @@ class TruncatingExposer(EchoExposer):
     async def _call(self, name: str, text: str) -> Any:
         result = await self._operations_by_name[name].call(json.loads(text))
         if result.stream is None:
-            return result.data
+            return {"result": result.data}
         async with aclosing(aiter(result.stream)) as parts:  # type: ignore[type-var]
             begun = [part async for part in until_failure(parts)]
-        return json.loads(b"".join(begun))
+        return {"result": json.loads(b"".join(begun))}
 
 
 async def until_failure(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -205,7 +206,7 @@ class EagerExposer(EchoExposer):
         await super().drain()
 
     async def _call(self, name: str, text: str) -> Any:
-        return {} if self.draining else await super()._call(name, text)
+        return {"result": {}} if self.draining else await super()._call(name, text)
 
 
 class RudeExposer(EchoExposer):
