@@ -28,10 +28,12 @@ def json_names(message: Message) -> dict[str, str]:
     """
     own = {field.name: {field.name, _default_json_name(field.name)} for field in message.fields}
     own |= {field.blank: {field.blank, _default_json_name(field.blank)} for field in message.fields if field.blank}
+    # The compiler of protobuf makes a oneof of this name for an optional field.
+    oneofs = {f"_{field.name}" for field in message.fields}
     found: dict[str, str] = {}
     for field in message.fields:
         key = field.key
-        is_possible = key.isprintable() and key and not key.startswith("[") and not field.rest
+        is_possible = key.isprintable() and key and not key.startswith("[") and not field.rest and key not in oneofs
         others = (name for name, names in own.items() if key in names and name != field.name)
         if is_possible and key != _default_json_name(field.name) and next(others, None) is None:
             found[field.name] = key

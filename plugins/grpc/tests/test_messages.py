@@ -10,7 +10,7 @@ from adapter_host import ProblemsError
 from adapter_host.testing import running
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message_factory import GetMessageClass
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapter_host_grpc.conversion import converter_of
@@ -291,6 +291,7 @@ SCHEMAS = st.recursive(LEAVES, _grown, max_leaves=12)
 
 
 @settings(max_examples=200, deadline=None)
+@example(properties={"a": {"type": "object", "properties": {"_a": {"type": "string"}}}}, is_input=False)
 @given(properties=st.dictionaries(NAMES, SCHEMAS, max_size=5), is_input=st.booleans())
 def test_any_schema_has_descriptors(
     properties: dict[str, Any], is_input: bool, tmp_path_factory: pytest.TempPathFactory
